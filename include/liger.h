@@ -1,0 +1,375 @@
+/* liger.h: a transactional database for a CXL pod, as an embedded library.
+ *
+ * A pod is one shared memory region and 2 to 64 hosts (processes) that attach to it. Each host owns partitions of every
+ * table in its own memory; a transaction on any host reads and writes rows of all of them, serializably.
+ *
+ *     lg_pod_create()            once: makes the region
+ *     lg_host_open()             in each host: attaches, joins under a host id
+ *     lg_table_create()          once a table, on any host; the others lg_table_open() it
+ *     lg_worker_open()           in each thread that runs transactions
+ *     lg_run(), or lg_txn_begin() ... lg_commit()
+ *     lg_worker_close(), lg_host_close(), lg_pod_destroy()
+ *
+ * Errors. Every call that can fail returns an enum lg_code; LG_OK is 0. Calls outside a transaction also fill *err, when
+ * it is not NULL, with a sentence for a person: what failed, on what, why, and what to do. Inside a transaction
+ * lg_txn_detail() tells which key it was, and which host held it.
+ *
+ * Threads. A host may be used by any threads at once. A worker, its transaction and its scans belong to one thread at a
+ * time. Nothing here may be used in a child process after fork(): every call there returns LG_FORKED.
+ *
+ * Versions. LG_VERSION is the library's; a region carries a format version of its own, checked at attach.
+ */
+#ifndef LIGER_H
+#define LIGER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define LG_VERSION "0.1.0"
+
+/* Limits. Beyond one of them a call returns LG_LIMIT and says which. */
+#define LG_MAX_HOSTS 64
+#define LG_MAX_WORKERS 64      /* a host */
+#define LG_MAX_TABLES 256      /* a pod */
+#define LG_MAX_PARTITIONS 4096 /* a pod */
+#define LG_MAX_KEY_BYTES 512
+#define LG_MAX_VALUE_BYTES 65536
+#define LG_MAX_NAME_BYTES 63   /* of a table */
+#define LG_MAX_PREFIX_BYTES 64 /* of the part of a key that places it in a partition */
+
+enum lg_code {
+	LG_OK = 0,
+	LG_NOTFOUND,    /* no such row, table or region */
+	LG_EXISTS,      /* the row or the region is there already; a table of that name has another definition */
+	LG_CONFLICT,    /* another transaction was in the way: abort and retry; lg_run() does */
+	LG_UNAVAILABLE, /* the host that owns the row is not there, or did not answer in time */
+	LG_NOSPACE,     /* a budget (hardware-coherent, software-coherent, or the host's own memory) is used up */
+	LG_LIMIT,       /* beyond one of the limits above */
+	LG_INVALID,     /* an argument, or the order of calls, makes no sense */
+	LG_READONLY,    /* a write to a replicated table outside its load */
+	LG_ENDED,       /* the transaction has ended: begin another */
+	LG_FORKED,      /* the host was opened before fork() and is used in the child */
+	LG_MISMATCH,    /* the region belongs to another version, layout or incarnation, or is not a pod at all */
+	LG_INUSE,       /* the region or the host id is in use */
+	LG_CORRUPT,     /* bytes of the region contradict each other */
+	LG_SYSTEM,      /* a system call failed; the message names it */
+	LG_END,         /* lg_scan_next(): no further row */
+	LG_CODE_COUNT
+};
+
+/* A short constant sentence for `code`; never NULL, also for a number that is no code. */
+const char *lg_strerror(int code);
+
+/* What went wrong outside a transaction. `message` is always terminated. */
+struct lg_error {
+	int code;
+	char message[508];
+};
+
+/* Bytes that somebody else owns. */
+struct lg_slice {
+	const void *data;
+	size_t bytes;
+};
+
+static inline struct lg_slice lg_slice(const void *data, size_t bytes)
+{
+	struct lg_slice s = {data, bytes};
+	return s;
+}
+
+/* ---- The pod ------------------------------------------------------------------------------------------------------
+ *
+ * A region is named by a URI:
+ *     shm:NAME     POSIX shared memory (/dev/shm/NAME); NAME without a slash
+ *     file:PATH    a file on tmpfs, hugetlbfs, fsdax or famfs
+ * The region is readable and writable by its creator's user only (mode 0600).
+ */
+
+enum lg_durability {
+	LG_DURABILITY_NONE = 0, /* the pod's memory is the only copy; a host's rows go when it leaves */
+};
+
+struct lg_pod_config {
+	uint32_t hosts;         /* host ids 0..hosts-1 may join; 1..64; default 2 */
+	uint32_t partitions;    /* of the whole pod, shared by all its tables; 1..4096; default 64 */
+	uint64_t hwcc_bytes;    /* hardware-coherent part, a multiple of 2 MiB; default 64 MiB, at least 2 MiB */
+	uint64_t swcc_bytes;    /* the rest, a multiple of 2 MiB; default 1 GiB */
+	uint32_t epoch_ms;      /* length of an epoch; 1..1000; default 10 */
+	enum lg_durability durability;
+};
+
+/* Sets the defaults named above. */
+void lg_pod_config_init(struct lg_pod_config *config);
+
+/* Creates a region and an empty pod in it. Partition p belongs to host p % hosts until lg_partition_place().
+ * Returns: LG_OK; LG_EXISTS (the name is taken: destroy it first); LG_INVALID (URI or configuration);
+ *          LG_NOSPACE (the file system, or the parts are too small for that many hosts); LG_SYSTEM. */
+int lg_pod_create(const char *uri, const struct lg_pod_config *config, struct lg_error *err);
+
+/* Removes a region. A region that is not a pod is never removed.
+ * Returns: LG_OK; LG_NOTFOUND; LG_MISMATCH; LG_INUSE (a host is a member and its process is alive, unless `force`);
+ *          LG_INVALID; LG_SYSTEM. */
+int lg_pod_destroy(const char *uri, bool force, struct lg_error *err);
+
+enum lg_member_state { LG_MEMBER_FREE = 0, LG_MEMBER_JOINING, LG_MEMBER_LIVE, LG_MEMBER_LEAVING, LG_MEMBER_LEFT };
+
+struct lg_member_info {
+	enum lg_member_state state;
+	uint64_t incarnation;    /* how often this host id has joined */
+	uint64_t heartbeat;      /* grows while the host lives */
+	int32_t pid;             /* on its machine; 0 when not a member */
+	uint32_t partitions;     /* owned */
+	uint64_t oldest_epoch;   /* of its running transactions */
+	uint64_t hwcc_row_bytes, hwcc_leaf_bytes, hwcc_claimed_bytes;       /* words of rows, of leaves; word blocks claimed */
+	uint64_t swcc_frame_bytes, swcc_directory_bytes, swcc_claimed_bytes; /* frames in use, directory, extents claimed */
+	uint64_t swcc_payload_bytes; /* keys and values in the frames */
+	uint64_t shared_rows;
+	uint64_t dram_bytes;     /* rows and trees in the host's own memory */
+};
+
+struct lg_pod_info {
+	struct lg_pod_config config;
+	uint64_t cookie; /* incarnation of the pod: random, set at creation */
+	uint64_t epoch;
+	uint64_t region_bytes, hwcc_fixed_bytes, swcc_fixed_bytes;
+	uint64_t hwcc_free_bytes, swcc_free_bytes; /* claimed by no host */
+	uint32_t page_bytes;                       /* of the mapping in this process */
+	uint32_t table_count;
+	struct lg_member_info member[LG_MAX_HOSTS];
+	uint8_t partition_owner[LG_MAX_PARTITIONS];
+};
+
+/* Reads a pod's state without joining it.
+ * Returns: LG_OK; LG_NOTFOUND; LG_MISMATCH; LG_INVALID; LG_SYSTEM. */
+int lg_pod_info(const char *uri, struct lg_pod_info *info, struct lg_error *err);
+
+/* ---- A host ------------------------------------------------------------------------------------------------------ */
+
+struct lg_host;
+struct lg_table;
+struct lg_worker;
+struct lg_txn;
+struct lg_scan;
+
+struct lg_host_config {
+	uint32_t host_id;            /* 0..hosts-1; default 0 */
+	uint32_t max_workers;        /* that may be open at once; 1..64; default 16 */
+	uint64_t dram_bytes;         /* budget for rows and trees; default 0: no limit but the machine's */
+	uint32_t request_timeout_ms; /* after which a silent owner is LG_UNAVAILABLE; default 1000 */
+	uint64_t expect_cookie;      /* refuse any other incarnation of the pod; default 0: any */
+};
+
+void lg_host_config_init(struct lg_host_config *config);
+
+/* Attaches to the region and joins the pod as host `config->host_id`. Starts one service thread.
+ * Ownership: *host until lg_host_close().
+ * Returns:   LG_OK; LG_NOTFOUND (no region); LG_MISMATCH (not a pod, or another version, layout or incarnation);
+ *            LG_INUSE (the host id is a member); LG_INVALID; LG_LIMIT; LG_NOSPACE; LG_SYSTEM. */
+int lg_host_open(const char *uri, const struct lg_host_config *config, struct lg_host **host, struct lg_error *err);
+
+/* Leaves the pod. All workers must be closed (else LG_INVALID, and the host stays open). With LG_DURABILITY_NONE the
+ * rows of its partitions are gone; others get LG_UNAVAILABLE for them. */
+int lg_host_close(struct lg_host *host);
+
+/* Makes `host_id` the owner of a partition. Only before the pod's first table: afterwards LG_INVALID. */
+int lg_partition_place(struct lg_host *host, uint32_t partition, uint32_t host_id, struct lg_error *err);
+
+/* Ids and sizes of the pod that `host` belongs to. */
+uint32_t lg_host_id(const struct lg_host *host);
+uint32_t lg_host_count(const struct lg_host *host);
+uint64_t lg_pod_cookie(const struct lg_host *host);
+uint64_t lg_epoch(const struct lg_host *host);
+
+/* ---- Tables ------------------------------------------------------------------------------------------------------ */
+
+enum lg_partitioning {
+	LG_HASH,       /* by XXH3 of the first prefix_bytes of the key, scaled to `partitions` */
+	LG_RANGE,      /* by `splits`, compared with the first 8 bytes of the key (big-endian, a shorter key is padded with 0) */
+	LG_REPLICATED, /* every host has a copy; written by lg_load() only, read-only after lg_table_seal() */
+};
+
+struct lg_table_def {
+	const char *name;          /* 1..63 bytes, unique in the pod */
+	enum lg_partitioning by;
+	uint32_t prefix_bytes;     /* LG_HASH: 1..64; a shorter key is hashed whole. Else 0 */
+	uint32_t partitions;       /* LG_HASH, LG_RANGE: 1..the pod's; partitions 0..partitions-1 of the pod are used. Else 0 */
+	const uint64_t *splits;    /* LG_RANGE: partitions-1 ascending numbers; partition i holds splits[i-1] <= n < splits[i]. Else NULL */
+};
+
+/* Creates a table, or opens it if it exists with the same definition.
+ * Ownership: `def` is copied; *table until lg_host_close().
+ * Returns:   LG_OK; LG_EXISTS (another definition: the message says what differs); LG_LIMIT; LG_INVALID; LG_NOSPACE. */
+int lg_table_create(struct lg_host *host, const struct lg_table_def *def, struct lg_table **table, struct lg_error *err);
+
+/* Returns: LG_OK; LG_NOTFOUND; LG_NOSPACE. */
+int lg_table_open(struct lg_host *host, const char *name, struct lg_table **table, struct lg_error *err);
+
+/* The partition of a key, and the host that owns a partition. Replicated tables: partition 0, this host. */
+uint32_t lg_table_partition(const struct lg_table *table, struct lg_slice key);
+uint32_t lg_partition_owner(const struct lg_host *host, uint32_t partition);
+
+/* ---- Workers and transactions ------------------------------------------------------------------------------------ */
+
+/* A worker runs one transaction at a time, on one thread at a time.
+ * While it waits for another host, or when it begins, it also serves the other hosts' requests.
+ * Returns: LG_OK; LG_LIMIT (max_workers are open); LG_NOSPACE. */
+int lg_worker_open(struct lg_host *host, struct lg_worker **worker, struct lg_error *err);
+
+/* Aborts its transaction, if one runs. */
+int lg_worker_close(struct lg_worker *worker);
+
+/* Serves the other hosts' requests, if there are any: for threads that do something else for longer than a few
+ * microseconds. Never needed for correctness. */
+void lg_worker_poll(struct lg_worker *worker);
+
+/* Begins a transaction.
+ * Ownership: *txn belongs to the worker; it can be used until the worker closes, after its end every call returns LG_ENDED.
+ * Returns:   LG_OK; LG_INVALID (one is running); LG_FORKED. */
+int lg_txn_begin(struct lg_worker *worker, struct lg_txn **txn);
+
+/* All calls below, on rows: `table` was opened on the same host. They return
+ *     LG_CONFLICT     abort and retry (lg_run does); every later call of the transaction returns the same
+ *     LG_UNAVAILABLE  the owning host is down or silent
+ *     LG_NOSPACE      a budget is used up, after move-out has tried
+ *     LG_LIMIT        the key is empty or longer than 512 bytes, the value longer than 65,536
+ *     LG_CORRUPT      pod memory contradicts itself
+ *     LG_ENDED, LG_FORKED
+ * besides what is named. Values and keys that they return point into the transaction: valid until it ends, aligned to 8
+ * bytes (values), and not changed by later calls. */
+
+/* Reads a row.
+ * Returns: LG_OK; LG_NOTFOUND (protected: commit fails if another transaction has inserted it meanwhile).
+ * On error *val is empty. */
+int lg_get(struct lg_txn *txn, struct lg_table *table, struct lg_slice key, struct lg_slice *val);
+
+/* Writes a row, whether it exists or not. `val` is copied.
+ * Returns: LG_OK; LG_READONLY (replicated table). */
+int lg_put(struct lg_txn *txn, struct lg_table *table, struct lg_slice key, struct lg_slice val);
+
+/* Adds a row. `val` is copied. Returns: LG_OK; LG_EXISTS (protected like a read); LG_READONLY. */
+int lg_insert(struct lg_txn *txn, struct lg_table *table, struct lg_slice key, struct lg_slice val);
+
+/* Reads a row in order to change it: *val is a private copy of *bytes bytes that the caller may write to until the
+ * transaction ends; commit installs what it then holds. A later lg_put() or lg_del() of the key takes its place.
+ * Returns: LG_OK; LG_NOTFOUND; LG_READONLY. */
+int lg_edit(struct lg_txn *txn, struct lg_table *table, struct lg_slice key, void **val, size_t *bytes);
+
+/* Removes a row. Returns: LG_OK; LG_NOTFOUND (protected); LG_READONLY. */
+int lg_del(struct lg_txn *txn, struct lg_table *table, struct lg_slice key);
+
+enum lg_scan_flags {
+	LG_SCAN_FORWARD = 0,
+	LG_SCAN_REVERSE = 1, /* from the high end down */
+	LG_SCAN_EDIT = 2,    /* every row comes as lg_edit() gives it: lg_scan_value() is writable */
+};
+
+/* Opens a scan over lo <= key < hi (an empty `hi`: to the end) that ends after `limit` rows (0: none). It sees this
+ * transaction's own writes made before the scan reaches them. The range that it has crossed is protected from phantoms.
+ * Over a hash-partitioned table it merges the partitions in key order, unless lo and hi share the whole prefix.
+ * Ownership: *scan belongs to the transaction and ends with it; the keys are copied.
+ * Returns:   LG_OK; LG_INVALID (flags; LG_SCAN_EDIT on a replicated table). */
+int lg_scan_open(struct lg_txn *txn, struct lg_table *table, struct lg_slice lo, struct lg_slice hi, unsigned flags,
+		 uint64_t limit, struct lg_scan **scan);
+
+/* Returns: LG_OK and a row; LG_END. Other calls of the transaction may come between. */
+int lg_scan_next(struct lg_scan *scan, struct lg_slice *key, struct lg_slice *val);
+
+/* The writable value of the row that lg_scan_next() returned last, with LG_SCAN_EDIT; else NULL. */
+void *lg_scan_value(struct lg_scan *scan);
+
+/* Ends a scan early. Ending the transaction does it too. */
+void lg_scan_close(struct lg_scan *scan);
+
+/* Ends the transaction; all its writes take effect at one point, or none.
+ * Returns: LG_OK; LG_CONFLICT, or the error an earlier call of it returned that forbids commit (nothing was written). */
+int lg_commit(struct lg_txn *txn);
+
+/* Ends the transaction without effect. LG_OK; LG_ENDED; LG_FORKED. */
+int lg_abort(struct lg_txn *txn);
+
+enum lg_abort_reason {
+	LG_ABORT_USER,       /* lg_abort() */
+	LG_ABORT_INTENT,     /* a row stayed under another's intent */
+	LG_ABORT_LOCK,       /* a row stayed locked */
+	LG_ABORT_VALIDATION, /* a row that was read had changed */
+	LG_ABORT_PHANTOM,    /* a range that was scanned, or a gap that was read, had changed */
+	LG_ABORT_MOVED,      /* a row moved between host memory and pod memory */
+	LG_ABORT_BUSY,       /* the owner could not move a row or range in: it was being written, or space is being freed */
+	LG_ABORT_ERROR,      /* LG_UNAVAILABLE, LG_NOSPACE, ... */
+	LG_ABORT_REASON_COUNT
+};
+
+const char *lg_abort_reason_name(enum lg_abort_reason reason);
+
+/* Why the last call of the transaction that failed did so; also after its end, until the next begins. */
+struct lg_detail {
+	int code;
+	enum lg_abort_reason reason;
+	int holder;              /* host id that held the row's intent or lock, or that owns it; -1 if unknown */
+	char table[LG_MAX_NAME_BYTES + 1];
+	uint16_t key_bytes;      /* of the whole key */
+	uint8_t key[LG_MAX_KEY_BYTES];
+	char message[256];
+};
+
+void lg_txn_detail(const struct lg_txn *txn, struct lg_detail *detail);
+
+/* Runs body(txn, arg) in a transaction and commits it. When either returns LG_CONFLICT it aborts, waits a random,
+ * exponentially growing time and begins again. A transaction that has lost LG_RUN_PRIORITY_AFTER times takes the pod's
+ * priority, which holds new transactions of all hosts back until it is through: so everyone wins in the end.
+ * If body returns another code, the transaction is aborted and lg_run() returns that code (any number; codes from 1000
+ * on are never used by Liger). body may run many times: it must have no effect but through txn.
+ * Returns: what lg_commit() or body returned last. */
+#define LG_RUN_PRIORITY_AFTER 16
+int lg_run(struct lg_worker *worker, int (*body)(struct lg_txn *txn, void *arg), void *arg);
+
+/* ---- Loading ----------------------------------------------------------------------------------------------------- */
+
+/* Adds one committed row outside any transaction, fast: into a partition that this host owns, or into this host's copy
+ * of a replicated table. The worker must have no transaction running.
+ * Returns: LG_OK; LG_EXISTS; LG_INVALID (the partition is another host's, or a transaction runs); LG_READONLY (sealed);
+ *          LG_LIMIT; LG_NOSPACE. */
+int lg_load(struct lg_worker *worker, struct lg_table *table, struct lg_slice key, struct lg_slice val);
+
+/* Ends the load of this host's copy of a replicated table. Until then reads of it return LG_UNAVAILABLE. */
+int lg_table_seal(struct lg_table *table);
+
+/* ---- Counters ---------------------------------------------------------------------------------------------------- */
+
+/* Sums over the host's workers (closed ones too) and its service thread, since lg_host_open(). */
+struct lg_stats {
+	uint64_t commits, read_only_commits;
+	uint64_t aborts[LG_ABORT_REASON_COUNT];
+	uint64_t priorities;                       /* times a transaction took the pod's priority */
+	uint64_t requests_sent, requests_served;   /* messages that ask, messages answered */
+	uint64_t moved_in, moved_out;              /* rows, by this host as owner */
+	uint64_t directory_hits, directory_misses; /* of this host's look-ups in others' directories */
+	uint64_t remote_reads;                     /* rows of others read in pod memory */
+	/* accesses to pod memory */
+	uint64_t word_writes;                      /* atomic stores and read-modify-writes to HWcc */
+	uint64_t line_reads, line_writes;          /* 64-byte lines of SWcc copied out, written and written back */
+	uint64_t line_flushes;                     /* lines flushed because their tag did not match */
+	uint64_t fences;
+	/* memory now in use by this host, in bytes */
+	uint64_t hwcc_row_bytes, hwcc_leaf_bytes, hwcc_claimed_bytes, hwcc_fixed_bytes;
+	uint64_t swcc_frame_bytes, swcc_directory_bytes, swcc_claimed_bytes, swcc_payload_bytes, swcc_fixed_bytes;
+	uint64_t shared_rows;
+	uint64_t dram_bytes;
+};
+
+void lg_host_stats(const struct lg_host *host, struct lg_stats *stats);
+
+/* The same counters of pod accesses of one worker alone (memory fields 0). Call it on the worker's thread. */
+void lg_worker_stats(const struct lg_worker *worker, struct lg_stats *stats);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

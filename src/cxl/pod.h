@@ -1,0 +1,110 @@
+/* pod.h: the words in HWcc that all hosts share: members, epoch, priority, partition map, doorbells.
+ *
+ * Each has one small set of functions here, so that a pod without hardware coherence can have a second implementation.
+ */
+#ifndef LIGER_CXL_POD_H
+#define LIGER_CXL_POD_H
+
+#include "cxl/port.h"
+
+/* ---- Epoch ----
+ * Any live host's service thread ticks when the epoch has stood still for epoch_ms of its own clock; so no ticker can die. */
+
+static inline uint64_t epoch_load(const struct cxl_port *port)
+{
+	const struct pod_clock *clock = (const void *)(port->base + POD_CLOCK_OFFSET);
+	/* [epoch.tick] Acquire; pairs with epoch_tick(): who sees an epoch sees what its ticker saw. */
+	return atomic_load_explicit(&clock->epoch, memory_order_acquire);
+}
+
+/* Moves the epoch from `seen` to seen + 1, unless somebody else has. [epoch.tick] acq_rel. */
+void epoch_tick(struct cxl_port *port, uint64_t seen);
+
+/* Returns once the epoch is at least `wanted` (ticking it there): for a worker whose sequence ran over. */
+void epoch_reach(struct cxl_port *port, uint64_t wanted);
+
+/* ---- Priority: one transaction of the pod at a time may hold all others back ---- */
+
+static inline uint64_t priority_load(const struct cxl_port *port)
+{
+	const struct pod_clock *clock = (const void *)(port->base + POD_CLOCK_OFFSET);
+	/* Relaxed: a hint that others act on; nothing is read because of it. */
+	return atomic_load_explicit(&clock->priority, memory_order_relaxed);
+}
+
+/* PRIORITY_EPOCHS after it was taken anybody may clear or take it: its holder may be dead. */
+enum { PRIORITY_EPOCHS = 20 };
+
+static inline uint64_t priority_id(uint64_t epoch, unsigned host, unsigned worker)
+{
+	return epoch << 16 | (uint64_t)host << 8 | (worker + 1);
+}
+
+static inline bool priority_expired(uint64_t priority, uint64_t epoch)
+{
+	return (priority >> 16) + PRIORITY_EPOCHS <= epoch;
+}
+
+/* Takes it for `id` if it is free or expired. */
+bool priority_take(struct cxl_port *port, uint64_t id);
+/* Gives it back, if `id` still holds it. */
+void priority_drop(struct cxl_port *port, uint64_t id);
+
+/* ---- Members ---- */
+
+/* Joins as `host`: free or left -> joining, with the next incarnation. LG_OK; LG_INUSE, with the pid and heartbeat of
+ * who holds it in the message; LG_INVALID when host >= host_count; LG_MISMATCH when the pod is being destroyed. The
+ * oldest epoch (the current one) is published before it returns. */
+int member_join(struct cxl_port *port, unsigned host, uint64_t *incarnation, struct lg_error *err);
+void member_set_state(struct cxl_port *port, unsigned host, enum lg_member_state state);
+enum lg_member_state member_state(const struct cxl_port *port, unsigned host, uint64_t *incarnation);
+void member_beat(struct cxl_port *port, unsigned host);
+uint64_t member_heartbeat(const struct cxl_port *port, unsigned host);
+int32_t member_pid(const struct cxl_port *port, unsigned host);
+/* Whether `host` is a member and its process exists on this machine. */
+bool member_alive(const struct cxl_port *port, unsigned host);
+/* A full fence follows the store: what the caller reads next, it reads as a member that is waited for. */
+void member_publish_oldest(struct cxl_port *port, unsigned host, uint64_t epoch);
+uint64_t member_oldest(const struct cxl_port *port, unsigned host);
+/* The epoch of the oldest transaction that runs anywhere in the pod, or the current one. What was made unreachable in
+ * an epoch before it can be reused. */
+uint64_t member_pod_oldest(const struct cxl_port *port);
+
+/* ---- Partition map ---- */
+
+static inline unsigned partition_owner(const struct cxl_port *port, uint32_t partition)
+{
+	/* Acquire: a host that has taken a partition over has made its state visible before. [partition.place] */
+	return (unsigned)(atomic_load_explicit(port_word(port, POD_PARTITIONS_OFFSET + (pod_off)partition * 8),
+				  memory_order_acquire) & 63);
+}
+
+/* [partition.place] Release. */
+void partition_place(struct cxl_port *port, uint32_t partition, unsigned host);
+
+/* ---- Doorbells ---- */
+
+/* Tells `to` that `from` has put something into the channel. A full fence: the lines come first. [doorbell.ring] */
+static inline void doorbell_ring(struct cxl_port *port, unsigned to, unsigned from)
+{
+	port->counts.word_writes++;
+	atomic_fetch_or_explicit(port_word(port, POD_DOORBELLS_OFFSET + (pod_off)to * 64), UINT64_C(1) << from,
+		memory_order_seq_cst);
+}
+
+/* Whether anybody has rung; a load of a word that is cached here until somebody rings. */
+static inline uint64_t doorbell_look(const struct cxl_port *port, unsigned host)
+{
+	/* Relaxed: doorbell_answer() follows when it is not 0. */
+	return atomic_load_explicit(port_word(port, POD_DOORBELLS_OFFSET + (pod_off)host * 64), memory_order_relaxed);
+}
+
+/* Takes the bits. [doorbell.ring] pairs with doorbell_ring(): what was put before the ring is there. */
+static inline uint64_t doorbell_answer(struct cxl_port *port, unsigned host)
+{
+	port->counts.word_writes++;
+	return atomic_exchange_explicit(port_word(port, POD_DOORBELLS_OFFSET + (pod_off)host * 64), 0,
+		memory_order_seq_cst);
+}
+
+#endif

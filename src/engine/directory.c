@@ -1,0 +1,184 @@
+/* directory.c: look-ups by anyone, changes by the owner. See directory.h for why stale slots are harmless. */
+#include "engine/directory.h"
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+static_assert(DIRECTORY_SLOTS_PER_EXTENT == 1 << 16, "slot numbers split into extent and rest by shifting");
+enum { SLOTS_PER_EXTENT_LOG2 = 16 };
+
+#define FRAME_LINE_MASK ((UINT64_C(1) << 48) - 1)
+
+uint64_t directory_hash(unsigned table, struct lg_slice key)
+{
+	return XXH3_64bits_withSeed(key.data, key.bytes, table);
+}
+
+/* Bits 48..63 of the hash are the tag beside the frame, bits 16..47 the tag beside the word. */
+static uint64_t frame_tag(uint64_t hash)
+{
+	return hash & ~FRAME_LINE_MASK;
+}
+
+static uint64_t word_tag(uint64_t hash)
+{
+	return (hash >> 16) << 32;
+}
+
+/* The n-th line of a key's two, or NULL when the view makes no sense. */
+static struct directory_slot *slot_line(const struct cxl_port *port, const struct directory_view *view, uint64_t hash,
+	unsigned n)
+{
+	uint32_t log2_slots = atomic_load_explicit(&view->log2_slots, memory_order_relaxed);
+	if (log2_slots < SLOTS_PER_EXTENT_LOG2 || log2_slots > 31)
+		return NULL;
+	uint64_t slot = ((hash * DIRECTORY_SLOTS_PER_LINE) + (uint64_t)n * DIRECTORY_SLOTS_PER_LINE) &
+			((UINT64_C(1) << log2_slots) - 1);
+	uint64_t which = slot >> SLOTS_PER_EXTENT_LOG2;
+	if (which >= DIRECTORY_MAX_EXTENTS)
+		return NULL;
+	uint64_t extent = atomic_load_explicit(&view->extents[which], memory_order_relaxed);
+	if (extent >= port->geometry->extent_count)
+		return NULL;
+	pod_off offset = port->geometry->extents_offset + extent * EXTENT_BYTES +
+			 (slot & (DIRECTORY_SLOTS_PER_EXTENT - 1)) * sizeof(struct directory_slot);
+	return (struct directory_slot *)(void *)(port->base + offset);
+}
+
+unsigned directory_look(struct cxl_port *port, const struct directory_view *view, uint64_t hash, bool fresh,
+	struct frame_ref *found, unsigned limit)
+{
+	unsigned count = 0;
+	struct directory_slot *line[2] = {slot_line(port, view, hash, 0), slot_line(port, view, hash, 1)};
+	if (!line[0] || !line[1])
+		return 0;
+	if (fresh) {
+		port_flush(port, line[0]);
+		port_flush(port, line[1]);
+		port_full_fence(port);
+	}
+	for (unsigned n = 0; n < 2; n++) {
+		port->counts.line_reads++;
+		for (unsigned i = 0; i < DIRECTORY_SLOTS_PER_LINE && count < limit; i++) {
+			/* Relaxed: whatever is read is only a guess. */
+			uint64_t frame = atomic_load_explicit(&line[n][i].frame, memory_order_relaxed);
+			if (!frame || (frame & ~FRAME_LINE_MASK) != frame_tag(hash))
+				continue;
+			uint64_t word = atomic_load_explicit(&line[n][i].word, memory_order_relaxed);
+			if ((word & ~(uint64_t)UINT32_MAX) != word_tag(hash))
+				continue;
+			found[count++] = (struct frame_ref){(frame & FRAME_LINE_MASK) * LINE_BYTES, (word_idx)word};
+		}
+		if (count)
+			break;
+	}
+	return count;
+}
+
+static pod_off root_offset(const struct cxl_port *port, unsigned owner)
+{
+	return port->geometry->roots_offset + (pod_off)owner * HOST_ROOT_BYTES;
+}
+
+bool directory_view_refresh(struct cxl_port *port, unsigned owner, struct directory_view *view)
+{
+	pod_off at = root_offset(port, owner);
+	uint64_t tag = line_fresh_tag(port, port_line(port, at));
+	union {
+		struct directory_root root;
+		uint32_t extents[LINE_BYTES / 4];
+	} line;
+	if (!tag || !line_read(port, at, tag, &line))
+		return false;
+	struct directory_root root = line.root;
+	if (root.generation != tag || root.extent_count == 0 || root.extent_count > DIRECTORY_MAX_EXTENTS ||
+		root.log2_slots < SLOTS_PER_EXTENT_LOG2 || root.log2_slots > 31 ||
+		UINT64_C(1) << (root.log2_slots - SLOTS_PER_EXTENT_LOG2) != root.extent_count)
+		return false;
+	uint32_t extents[DIRECTORY_MAX_EXTENTS];
+	for (uint32_t i = 0; i < root.extent_count; i += DIRECTORY_EXTENTS_PER_LINE) {
+		at += LINE_BYTES;
+		if (!line_read(port, at, tag, &line))
+			return false;
+		for (uint32_t j = 0; j < DIRECTORY_EXTENTS_PER_LINE && i + j < root.extent_count; j++)
+			extents[i + j] = line.extents[j];
+	}
+	for (uint32_t i = 0; i < root.extent_count; i++)
+		atomic_store_explicit(&view->extents[i], extents[i], memory_order_relaxed);
+	atomic_store_explicit(&view->log2_slots, root.log2_slots, memory_order_relaxed);
+	atomic_store_explicit(&view->generation, tag, memory_order_release);
+	return true;
+}
+
+void directory_publish(struct cxl_port *port, unsigned owner, struct directory_view *view, const uint32_t *extents,
+	uint32_t extent_count, uint32_t log2_slots)
+{
+	/* Generations go on from what an earlier incarnation of this host left, so no tag comes twice. */
+	pod_off at = root_offset(port, owner);
+	uint64_t generation = line_fresh_tag(port, port_line(port, at)) + 1;
+	port_fence(port); /* the slots, before the root that names them */
+	for (uint32_t i = 0; i < extent_count; i += DIRECTORY_EXTENTS_PER_LINE) {
+		uint32_t line[LINE_PAYLOAD_BYTES / 4] = {0};
+		for (uint32_t j = 0; j < DIRECTORY_EXTENTS_PER_LINE && i + j < extent_count; j++)
+			line[j] = extents[i + j];
+		line_write(port, at + LINE_BYTES * (1 + (pod_off)i / DIRECTORY_EXTENTS_PER_LINE), line, generation);
+	}
+	port_fence(port);
+	struct directory_root root = {.generation = generation, .log2_slots = log2_slots, .extent_count = extent_count};
+	line_write(port, at, &root, generation);
+	port_fence(port);
+	for (uint32_t i = 0; i < extent_count; i++)
+		atomic_store_explicit(&view->extents[i], extents[i], memory_order_relaxed);
+	atomic_store_explicit(&view->log2_slots, log2_slots, memory_order_relaxed);
+	atomic_store_explicit(&view->generation, generation, memory_order_release);
+}
+
+void directory_clear_extent(struct cxl_port *port, uint64_t extent)
+{
+	pod_off offset = port->geometry->extents_offset + extent * EXTENT_BYTES;
+	for (unsigned i = 0; i < EXTENT_BYTES / LINE_BYTES; i++) {
+		struct directory_slot *line = (void *)(port->base + offset + (pod_off)i * LINE_BYTES);
+		for (unsigned j = 0; j < DIRECTORY_SLOTS_PER_LINE; j++) {
+			atomic_store_explicit(&line[j].frame, 0, memory_order_relaxed);
+			atomic_store_explicit(&line[j].word, 0, memory_order_relaxed);
+		}
+		port_write_back(port, line);
+	}
+	port_fence(port);
+}
+
+bool directory_enter(struct cxl_port *port, const struct directory_view *view, uint64_t hash, struct frame_ref ref)
+{
+	for (unsigned n = 0; n < 2; n++) {
+		struct directory_slot *line = slot_line(port, view, hash, n);
+		for (unsigned i = 0; line && i < DIRECTORY_SLOTS_PER_LINE; i++) {
+			if (atomic_load_explicit(&line[i].frame, memory_order_relaxed))
+				continue;
+			/* Relaxed: readers check what they find. Not fenced: not seen yet is a message, no error. */
+			atomic_store_explicit(&line[i].word, word_tag(hash) | ref.word, memory_order_relaxed);
+			atomic_store_explicit(&line[i].frame, frame_tag(hash) | ref.frame / LINE_BYTES,
+				memory_order_relaxed);
+			port->counts.line_writes++;
+			port_write_back(port, line);
+			return true;
+		}
+	}
+	return false;
+}
+
+void directory_remove(struct cxl_port *port, const struct directory_view *view, uint64_t hash, word_idx word)
+{
+	for (unsigned n = 0; n < 2; n++) {
+		struct directory_slot *line = slot_line(port, view, hash, n);
+		for (unsigned i = 0; line && i < DIRECTORY_SLOTS_PER_LINE; i++) {
+			if ((word_idx)atomic_load_explicit(&line[i].word, memory_order_relaxed) != word ||
+				!atomic_load_explicit(&line[i].frame, memory_order_relaxed))
+				continue;
+			atomic_store_explicit(&line[i].frame, 0, memory_order_relaxed);
+			atomic_store_explicit(&line[i].word, 0, memory_order_relaxed);
+			port->counts.line_writes++;
+			port_write_back(port, line);
+			return;
+		}
+	}
+}

@@ -1,0 +1,350 @@
+/* host.c: joining and leaving a pod, worker slots, and the sums of the counters. */
+#include "engine/host.h"
+
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "engine/mover.h"
+#include "engine/service.h"
+
+enum { LEAVE_TIMEOUT_NS = 1000000000 };
+
+void lg_host_config_init(struct lg_host_config *config)
+{
+	*config = (struct lg_host_config){.max_workers = 16, .request_timeout_ms = 1000};
+}
+
+uint64_t host_oldest(struct lg_host *host, const struct cxl_port *port)
+{
+	/* The global epoch first: a worker that is idle below may begin at once, but in no earlier epoch's world. */
+	uint64_t oldest = epoch_load(port);
+	full_fence();
+	for (unsigned i = 0; i < WORKER_SLOTS; i++) {
+		/* Acquire; pairs with the release in worker_slot_open() and with worker_leave(). [running.enter] */
+		struct lg_worker *w = atomic_load_explicit(&host->workers[i], memory_order_acquire);
+		uint64_t running = w ? atomic_load_explicit(&w->running, memory_order_acquire) : WORKER_IDLE;
+		if (running < oldest)
+			oldest = running;
+	}
+	return oldest;
+}
+
+void worker_epoch_work(struct lg_worker *w, uint64_t epoch)
+{
+	uint64_t oldest = host_oldest(w->host, &w->port);
+	member_publish_oldest(&w->port, w->host_id, oldest);
+	heap_reclaim(&w->local, oldest);
+	w->seen_epoch = epoch;
+}
+
+int worker_slot_open(struct lg_host *host, unsigned first, unsigned end, struct lg_worker **worker, struct lg_error *err)
+{
+	int code = error_set(err, LG_LIMIT, "%u workers are open already; raise max_workers (at most %d)",
+		host->config.max_workers, LG_MAX_WORKERS);
+	pthread_mutex_lock(&host->admin);
+	for (unsigned slot = first; slot < end; slot++) {
+		struct lg_worker *w = atomic_load_explicit(&host->workers[slot], memory_order_relaxed);
+		if (w && atomic_load_explicit(&w->open, memory_order_relaxed))
+			continue;
+		if (!w && (w = aligned_alloc(64, (sizeof *w + 63) & ~(size_t)63))) {
+			memset(w, 0, sizeof *w);
+			atomic_store_explicit(&w->running, WORKER_IDLE, memory_order_relaxed);
+		}
+		if (!w || !heap_local_open(&w->local, host->heap)) {
+			if (!atomic_load_explicit(&host->workers[slot], memory_order_relaxed))
+				free(w);
+			code = error_set(err, LG_NOSPACE, "no private memory for a worker");
+			break;
+		}
+		w->host = host;
+		w->slot = slot;
+		w->host_id = host->id;
+		w->random = host->geometry->cookie ^ (host->id * 64 + slot + 1) * UINT64_C(0x9e3779b97f4a7c15);
+		port_init(&w->port, host->region.base, host->geometry);
+		atomic_store_explicit(&w->open, true, memory_order_release);
+		/* Release; pairs with the acquires in host_oldest() and deliver(). */
+		atomic_store_explicit(&host->workers[slot], w, memory_order_release);
+		*worker = w;
+		code = LG_OK;
+		break;
+	}
+	pthread_mutex_unlock(&host->admin);
+	return code;
+}
+
+static void add_counts(struct lg_stats *stats, const struct lg_worker *w)
+{
+	const struct worker_counts *c = &w->counts;
+	stats->commits += c->commits;
+	stats->read_only_commits += c->read_only_commits;
+	for (unsigned i = 0; i < LG_ABORT_REASON_COUNT; i++)
+		stats->aborts[i] += c->aborts[i];
+	stats->priorities += c->priorities;
+	stats->requests_sent += c->requests_sent;
+	stats->requests_served += c->requests_served;
+	stats->moved_in += c->moved_in;
+	stats->moved_out += c->moved_out;
+	stats->directory_hits += c->directory_hits;
+	stats->directory_misses += c->directory_misses;
+	stats->remote_reads += c->remote_reads;
+	stats->word_writes += w->port.counts.word_writes;
+	stats->line_reads += w->port.counts.line_reads;
+	stats->line_writes += w->port.counts.line_writes;
+	stats->line_flushes += w->port.counts.line_flushes;
+	stats->fences += w->port.counts.fences;
+}
+
+void worker_slot_close(struct lg_worker *w)
+{
+	struct lg_host *host = w->host;
+	pthread_mutex_lock(&host->admin);
+	heap_local_close(&w->local);
+	add_counts(&host->closed, w);
+	w->counts = (struct worker_counts){0};
+	w->port.counts = (struct port_counts){0};
+	atomic_store_explicit(&w->open, false, memory_order_release);
+	pthread_mutex_unlock(&host->admin);
+}
+
+void lg_worker_stats(const struct lg_worker *worker, struct lg_stats *stats)
+{
+	*stats = (struct lg_stats){0};
+	add_counts(stats, worker);
+}
+
+void lg_host_stats(const struct lg_host *host, struct lg_stats *stats)
+{
+	*stats = (struct lg_stats){0};
+	if (host_forked(host))
+		return;
+	struct lg_host *mutable_host = (struct lg_host *)(uintptr_t)host; /* for its locks only */
+	pthread_mutex_lock(&mutable_host->admin);
+	*stats = host->closed;
+	for (unsigned i = 0; i < WORKER_SLOTS; i++) {
+		const struct lg_worker *w = atomic_load_explicit(&host->workers[i], memory_order_acquire);
+		if (w && atomic_load_explicit(&w->open, memory_order_relaxed))
+			add_counts(stats, w);
+	}
+	pthread_mutex_unlock(&mutable_host->admin);
+	spin_take(&mutable_host->mover_lock);
+	mover_usage(host, stats);
+	spin_drop(&mutable_host->mover_lock);
+}
+
+static int check_config(const struct lg_host_config *config, const struct pod_geometry *geometry, struct lg_error *err)
+{
+	if (config->host_id >= geometry->host_count)
+		return error_set(err, LG_INVALID, "host id %u is out of range: this pod has hosts 0..%u", config->host_id,
+			geometry->host_count - 1);
+	if (config->max_workers < 1 || config->max_workers > LG_MAX_WORKERS)
+		return error_set(err, LG_LIMIT, "max_workers is %u; it must be 1..%d", config->max_workers, LG_MAX_WORKERS);
+	if (config->request_timeout_ms < 1)
+		return error_set(err, LG_INVALID, "request_timeout_ms is 0; it must be at least 1");
+	return LG_OK;
+}
+
+/* Everything private; the pod has not heard of this host yet. */
+static int prepare(struct lg_host *host, struct lg_error *err)
+{
+	const struct lg_host_config *config = &host->config;
+	void *guard = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0); /* lint: private memory */
+	if (guard == MAP_FAILED)
+		return error_set(err, LG_SYSTEM, "cannot map a page: %m");
+	if (madvise(guard, 4096, MADV_WIPEONFORK) != 0) {
+		munmap(guard, 4096);
+		return error_set(err, LG_SYSTEM, "madvise(MADV_WIPEONFORK): %m (Linux 4.14 or later is needed)");
+	}
+	atomic_store((_Atomic uint32_t *)guard, 1);
+	host->fork_guard = guard;
+	host->heap = heap_create(config->dram_bytes);
+	if (!host->heap || space_init(&host->space, host->geometry) != LG_OK)
+		return error_set(err, LG_NOSPACE, "no private memory for the host's tables");
+	return LG_OK;
+}
+
+static void release(struct lg_host *host)
+{
+	for (unsigned i = 0; i < WORKER_SLOTS; i++)
+		free(atomic_load_explicit(&host->workers[i], memory_order_relaxed));
+	if (host->fork_guard)
+		munmap((void *)(uintptr_t)host->fork_guard, 4096);
+	space_free(&host->space);
+	if (host->heap)
+		heap_destroy(host->heap);
+	if (host->region.base)
+		region_detach(&host->region);
+	pthread_mutex_destroy(&host->admin);
+	free(host);
+}
+
+static int join(struct lg_host *host, struct lg_error *err)
+{
+	struct cxl_port port;
+	port_init(&port, host->region.base, host->geometry);
+	int code = member_join(&port, host->id, &host->incarnation, err);
+	if (code != LG_OK)
+		return code;
+	/* What an earlier incarnation left in this host's root stays until the first directory is published over it. */
+	struct lg_worker *service = NULL;
+	host->usage_counter = host->incarnation << 32;
+	code = worker_slot_open(host, SERVICE_SLOT, WORKER_SLOTS, &service, err);
+	if (code == LG_OK) {
+		member_publish_oldest(&port, host->id, epoch_load(&port));
+		member_set_state(&port, host->id, LG_MEMBER_LIVE);
+		code = service_start(service, err);
+		if (code == LG_OK)
+			return LG_OK;
+		worker_slot_close(service);
+	}
+	member_set_state(&port, host->id, LG_MEMBER_LEFT);
+	return code;
+}
+
+int lg_host_open(const char *uri, const struct lg_host_config *config, struct lg_host **out, struct lg_error *err)
+{
+	*out = NULL;
+	struct lg_host *host = aligned_alloc(64, (sizeof *host + 63) & ~(size_t)63);
+	if (!host)
+		return error_set(err, LG_NOSPACE, "no private memory for a host");
+	memset(host, 0, sizeof *host);
+	if (config)
+		host->config = *config;
+	else
+		lg_host_config_init(&host->config);
+	host->id = host->config.host_id;
+	pthread_mutex_init(&host->admin, NULL);
+	int code = region_attach(uri, host->config.expect_cookie, &host->region, err);
+	host->geometry = &host->region.geometry;
+	if (code == LG_OK)
+		code = check_config(&host->config, host->geometry, err);
+	if (code == LG_OK)
+		code = prepare(host, err);
+	if (code == LG_OK)
+		code = join(host, err);
+	if (code != LG_OK)
+		release(host);
+	else
+		*out = host;
+	return code;
+}
+
+int lg_host_close(struct lg_host *host)
+{
+	if (host_forked(host))
+		return LG_FORKED;
+	for (unsigned i = 0; i < SERVICE_SLOT; i++) {
+		const struct lg_worker *w = atomic_load_explicit(&host->workers[i], memory_order_acquire);
+		if (w && atomic_load_explicit(&w->open, memory_order_acquire))
+			return LG_INVALID;
+	}
+	struct lg_worker *service = atomic_load_explicit(&host->workers[SERVICE_SLOT], memory_order_acquire);
+	struct cxl_port *port = &service->port;
+	/* Leaving: others stop asking; then what they could still find is retired; then the id is free. */
+	member_set_state(port, host->id, LG_MEMBER_LEAVING);
+	service_stop(service);
+	worker_enter(service);
+	mover_close(service, LEAVE_TIMEOUT_NS);
+	for (unsigned i = 0; i < LG_MAX_TABLES; i++) {
+		struct lg_table *table = atomic_load_explicit(&host->tables[i], memory_order_acquire);
+		if (table)
+			table_close(table, &service->local);
+	}
+	worker_leave(service);
+	member_publish_oldest(port, host->id, UINT64_MAX);
+	member_set_state(port, host->id, LG_MEMBER_LEFT);
+	worker_slot_close(service);
+	release(host);
+	return LG_OK;
+}
+
+uint32_t lg_host_id(const struct lg_host *host)
+{
+	return host->id;
+}
+
+uint32_t lg_host_count(const struct lg_host *host)
+{
+	return host->geometry->host_count;
+}
+
+uint64_t lg_pod_cookie(const struct lg_host *host)
+{
+	return host->geometry->cookie;
+}
+
+/* A port for the calls that may come from any thread: counts are thrown away. */
+static struct cxl_port passing_port(const struct lg_host *host)
+{
+	struct cxl_port port;
+	port_init(&port, host->region.base, host->geometry);
+	return port;
+}
+
+uint64_t lg_epoch(const struct lg_host *host)
+{
+	struct cxl_port port = passing_port(host);
+	return epoch_load(&port);
+}
+
+uint32_t lg_partition_owner(const struct lg_host *host, uint32_t partition)
+{
+	struct cxl_port port = passing_port(host);
+	return partition < host->geometry->partition_count ? partition_owner(&port, partition) : UINT32_MAX;
+}
+
+int lg_partition_place(struct lg_host *host, uint32_t partition, uint32_t host_id, struct lg_error *err)
+{
+	if (host_forked(host))
+		return error_set(err, LG_FORKED, "the host was opened before fork()");
+	struct cxl_port port = passing_port(host);
+	if (partition >= host->geometry->partition_count)
+		return error_set(err, LG_LIMIT, "partition %u is out of range: this pod has partitions 0..%u", partition,
+			host->geometry->partition_count - 1);
+	if (host_id >= host->geometry->host_count)
+		return error_set(err, LG_INVALID, "host id %u is out of range: this pod has hosts 0..%u", host_id,
+			host->geometry->host_count - 1);
+	if (catalog_count(&port) > 0)
+		return error_set(err, LG_INVALID, "partitions cannot be placed once the pod has tables");
+	partition_place(&port, partition, host_id);
+	return LG_OK;
+}
+
+int lg_table_create(struct lg_host *host, const struct lg_table_def *def, struct lg_table **table, struct lg_error *err)
+{
+	*table = NULL;
+	if (host_forked(host))
+		return error_set(err, LG_FORKED, "the host was opened before fork()");
+	struct cxl_port port = passing_port(host);
+	uint32_t id;
+	int code = catalog_check_def(&port, def, err);
+	if (code == LG_OK)
+		code = catalog_add(&port, host->id, def, &id, err);
+	return code == LG_OK ? table_of_id(host, &port, id, table, err) : code;
+}
+
+int lg_table_open(struct lg_host *host, const char *name, struct lg_table **table, struct lg_error *err)
+{
+	*table = NULL;
+	if (host_forked(host))
+		return error_set(err, LG_FORKED, "the host was opened before fork()");
+	struct cxl_port port = passing_port(host);
+	uint32_t id;
+	int code = catalog_find(&port, name, &id, err);
+	return code == LG_OK ? table_of_id(host, &port, id, table, err) : code;
+}
+
+uint32_t lg_table_partition(const struct lg_table *table, struct lg_slice key)
+{
+	return table_partition_of(table, key);
+}
+
+int lg_table_seal(struct lg_table *table)
+{
+	if (host_forked(table->host))
+		return LG_FORKED;
+	if (table->def.by != LG_REPLICATED)
+		return LG_INVALID;
+	atomic_store_explicit(&table->sealed, true, memory_order_release);
+	return LG_OK;
+}

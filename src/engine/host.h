@@ -1,0 +1,191 @@
+/* host.h: one host of a pod: what hangs off struct lg_host, and its threads.
+ *
+ * Threads: the user's workers, each with a struct lg_worker of its own (port, heap, mailbox), and one service thread
+ * with the worker slot LG_MAX_WORKERS: heartbeat, epoch, move-out, and messages when no worker polls.
+ *
+ * Locks, in the order they are taken: admin (tables, worker slots) > mover.lock (serving, movement, directory, SWcc and
+ * HWcc allocation) > a peer's send_lock > locks of tree nodes. None is held while waiting for another host.
+ *
+ * Running epochs. A worker that may hold references to rows, words, frames or tree nodes has `running` = an epoch that it
+ * loaded before its first reference; else IDLE. worker_enter() stores it with a full fence before any reference is
+ * loaded [running.enter]; host_oldest() loads the global epoch first, then all `running` words. So what was unlinked in
+ * epoch R, by whoever read R after unlinking, is unknown to every transaction once the published oldest is above R.
+ */
+#ifndef LIGER_ENGINE_HOST_H
+#define LIGER_ENGINE_HOST_H
+
+#include <pthread.h>
+#include <stdalign.h>
+
+#include "cxl/channel.h"
+#include "cxl/pod.h"
+#include "cxl/region.h"
+#include "engine/directory.h"
+#include "engine/heap.h"
+#include "engine/space.h"
+
+enum { SERVICE_SLOT = LG_MAX_WORKERS, WORKER_SLOTS = LG_MAX_WORKERS + 1 };
+#define WORKER_IDLE UINT64_MAX
+
+/* Counters of one worker; others read them while they grow (relaxed: only sums for people). */
+struct worker_counts {
+	uint64_t commits, read_only_commits, aborts[LG_ABORT_REASON_COUNT], priorities;
+	uint64_t requests_sent, requests_served, moved_in, moved_out;
+	uint64_t directory_hits, directory_misses, remote_reads;
+};
+
+/* Where a reply is put for the worker that waits for it. */
+struct mailbox {
+	_Atomic uint32_t waiting; /* number of the request that its worker waits for; 0: none, or answered */
+	alignas(8) uint8_t message[MESSAGE_MAX_BYTES + 8];
+};
+
+struct lg_worker {
+	alignas(64) _Atomic uint64_t running; /* see above; its own line */
+	alignas(64) struct lg_host *host;
+	unsigned slot;
+	unsigned host_id;
+	_Atomic bool open; /* the struct stays with its slot until the host closes: others may look at it at any time */
+	struct cxl_port port;
+	struct heap_local local;
+	uint64_t seen_epoch;   /* when this worker last did its share of epoch work */
+	uint64_t last_version; /* of its last commit */
+	uint64_t random;
+	uint32_t next_request;
+	_Atomic uint64_t polls; /* grows while the worker serves: the service thread leaves messages to it */
+	struct worker_counts counts;
+	struct lg_txn *txn; /* src/txn's */
+	struct mailbox mailbox;
+};
+
+/* What this host knows of another. */
+struct peer {
+	alignas(64) _Atomic bool send_lock;
+	struct channel_end send;    /* under send_lock */
+	struct channel_end receive; /* under the mover lock */
+	_Atomic uint64_t incarnation; /* that `send` is initialised for; 0: never */
+	_Atomic uint64_t generation;  /* of the channels now: the sum of both hosts' incarnations */
+	uint64_t received_generation; /* that `receive` is initialised for */
+	bool corrupt;                 /* its channel contradicted itself: no more is read from it in this generation */
+	_Atomic bool view_lock;       /* refreshing the view; readers check what they find */
+	struct directory_view view;
+};
+
+struct lg_host {
+	struct region region;
+	const struct pod_geometry *geometry;
+	struct lg_host_config config;
+	unsigned id;
+	uint64_t incarnation;
+	const _Atomic uint32_t *fork_guard; /* 1; the kernel wipes the page to 0 in a child */
+	struct heap *heap;
+	pthread_mutex_t admin;
+	struct lg_worker *_Atomic workers[WORKER_SLOTS];
+	struct lg_stats closed; /* counters of closed workers; under admin */
+	struct lg_table *_Atomic tables[LG_MAX_TABLES];
+	alignas(64) _Atomic uint64_t floor; /* greatest version of a row that this host removed */
+	alignas(64) struct space space;     /* words, frames, directory, limbo: under mover_lock */
+	_Atomic bool mover_lock;
+	_Atomic uint64_t unread; /* bit s: messages of s are left, there was no room to answer */
+	struct peer peers[LG_MAX_HOSTS];
+	pthread_t service;
+	_Atomic bool stopping;
+	uint64_t usage_counter;
+};
+
+static inline bool host_forked(const struct lg_host *host)
+{
+	return atomic_load_explicit(host->fork_guard, memory_order_relaxed) == 0;
+}
+
+void worker_epoch_work(struct lg_worker *w, uint64_t epoch);
+
+/* [running.enter] Pairs with host_oldest(): stored, full fence, before any reference is loaded. */
+static inline void worker_enter(struct lg_worker *w)
+{
+	uint64_t epoch = epoch_load(&w->port);
+	atomic_exchange_explicit(&w->running, epoch, memory_order_seq_cst);
+	if (epoch != w->seen_epoch)
+		worker_epoch_work(w, epoch);
+}
+
+static inline void worker_leave(struct lg_worker *w)
+{
+	/* Release: what the transaction read, it read before. [running.enter] */
+	atomic_store_explicit(&w->running, WORKER_IDLE, memory_order_release);
+}
+
+/* The oldest epoch in which anything of this host may still run. */
+uint64_t host_oldest(struct lg_host *host, const struct cxl_port *port);
+
+/* Opens and closes a worker's slot; LG_OK, LG_LIMIT, LG_NOSPACE. */
+int worker_slot_open(struct lg_host *host, unsigned first, unsigned end, struct lg_worker **worker, struct lg_error *err);
+void worker_slot_close(struct lg_worker *w);
+
+static inline uint64_t worker_random(struct lg_worker *w)
+{
+	/* xorshift64* (Vigna 2016): for back-off only */
+	w->random ^= w->random >> 12;
+	w->random ^= w->random << 25;
+	w->random ^= w->random >> 27;
+	return w->random * UINT64_C(0x2545F4914F6CDD1D);
+}
+
+/* Versions at and below the floor were carried by rows that are gone. */
+static inline void host_raise_floor(struct lg_host *host, uint64_t version)
+{
+	uint64_t now = atomic_load_explicit(&host->floor, memory_order_relaxed);
+	while (now < version && !atomic_compare_exchange_weak_explicit(&host->floor, &now, version,
+					memory_order_acq_rel, memory_order_relaxed))
+		;
+}
+
+/* The version of a placeholder: not below any that a removed row of its key had. */
+static inline uint64_t host_placeholder_version(struct lg_host *host, uint64_t epoch)
+{
+	/* Acquire; pairs with host_raise_floor(), which comes before the removed row leaves the tree. */
+	uint64_t floor = atomic_load_explicit(&host->floor, memory_order_acquire);
+	uint64_t first = version_first_of(epoch);
+	return floor > first ? floor : first;
+}
+
+/* ---- A small spin lock for what is held for microseconds and tried more often than waited for ---- */
+
+static inline bool spin_try(_Atomic bool *lock)
+{
+	return !atomic_load_explicit(lock, memory_order_relaxed) &&
+	       !atomic_exchange_explicit(lock, true, memory_order_acquire);
+}
+
+void spin_take(_Atomic bool *lock);
+
+static inline void spin_drop(_Atomic bool *lock)
+{
+	atomic_store_explicit(lock, false, memory_order_release);
+}
+
+/* ---- Waiting ---- */
+
+struct wait {
+	uint32_t turns;
+	uint64_t began_ns;
+};
+
+/* One turn of waiting for somebody else: serves messages, pauses, and after a while sleeps for some microseconds, as the
+ * one waited for may need this CPU. Returns the nanoseconds waited so far (0 in the first turns). */
+uint64_t worker_wait(struct lg_worker *w, struct wait *wait);
+uint64_t clock_ns(void);
+
+/* Serves what other hosts have sent, if anything; never waits. */
+void host_serve(struct lg_worker *w);
+
+static inline void worker_poll(struct lg_worker *w)
+{
+	/* Relaxed: only this worker writes it. */
+	atomic_store_explicit(&w->polls, atomic_load_explicit(&w->polls, memory_order_relaxed) + 1, memory_order_relaxed);
+	if (doorbell_look(&w->port, w->host_id) ||
+		atomic_load_explicit(&w->host->unread, memory_order_relaxed))
+		host_serve(w);
+}
+
+#endif

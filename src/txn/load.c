@@ -1,0 +1,41 @@
+/* load.c: adding committed rows outside any transaction, to this host's own partitions and copies. */
+#include "txn/txn.h"
+
+static int load_row(struct lg_worker *w, struct lg_table *table, uint32_t partition, struct lg_slice key, struct lg_slice val)
+{
+	/* A version of this epoch's beginning: not below any that a removed row of this key had. */
+	uint64_t epoch = epoch_load(&w->port);
+	struct row *row = row_create(&w->local, table->def.id, partition, key, (uint32_t)val.bytes,
+		host_placeholder_version(w->host, epoch));
+	if (!row)
+		return LG_NOSPACE;
+	if (val.bytes)
+		memcpy(row_inline_val(row), val.data, val.bytes);
+	atomic_store_explicit(&row->val_bytes, (uint32_t)val.bytes, memory_order_relaxed); /* published by the tree */
+	struct row *existing;
+	struct leaf_change change;
+	int code = btree_insert(table_tree(table, partition), &w->local, &w->port, epoch, row, &existing, &change);
+	if (code != LG_OK)
+		row_free(&w->local, row);
+	return code;
+}
+
+int lg_load(struct lg_worker *worker, struct lg_table *table, struct lg_slice key, struct lg_slice val)
+{
+	if (host_forked(worker->host))
+		return LG_FORKED;
+	if (worker->txn->state != TXN_ENDED || table->host != worker->host)
+		return LG_INVALID;
+	if (key.bytes - 1 >= LG_MAX_KEY_BYTES || val.bytes > LG_MAX_VALUE_BYTES)
+		return LG_LIMIT;
+	if (table->def.by == LG_REPLICATED && atomic_load_explicit(&table->sealed, memory_order_acquire))
+		return LG_READONLY;
+	uint32_t partition = table_partition_of(table, key);
+	if (!table_tree(table, partition))
+		return LG_INVALID;
+	worker_poll(worker);
+	worker_enter(worker);
+	int code = load_row(worker, table, partition, key, val);
+	worker_leave(worker);
+	return code;
+}

@@ -1,0 +1,193 @@
+/* locate.c: from a key to the place of its row: in this host's tree, in another's directory, or by asking its owner. */
+#include "engine/request.h"
+#include "txn/txn.h"
+
+/* ---- Local ---- */
+
+/* Adds a placeholder under this transaction's intent, and its write entry. */
+static int insert_local(struct lg_txn *txn, struct lg_table *table, uint32_t partition, struct lg_slice key,
+	uint32_t min_val_bytes, struct place *place, struct write_entry **own)
+{
+	struct lg_worker *w = txn->w;
+	uint64_t epoch = epoch_load(&w->port);
+	uint64_t word = host_placeholder_version(w->host, epoch) | WORD_ABSENT | WORD_INTENT | word_holder_bits(w->host_id);
+	struct row *row = row_create(&w->local, table->def.id, partition, key, min_val_bytes, word);
+	if (!row)
+		return LG_NOSPACE;
+	struct write_entry *entry = txn_add_write(txn, word_ref_local(&row->word));
+	struct leaf_change change;
+	int code = entry ? btree_insert(table_tree(table, partition), &w->local, &w->port, epoch, row, &place->row, &change)
+			 : LG_NOSPACE;
+	if (code != LG_OK) {
+		txn->write_count -= entry != NULL;
+		row_free(&w->local, row);
+		return code == LG_EXISTS ? LG_OK : code; /* somebody was faster: *place is that row */
+	}
+	entry->version = word & WORD_VERSION;
+	entry->table = table;
+	entry->row = place->row = row;
+	entry->absent = true;
+	*own = entry;
+	return txn_follow_change(txn, &change);
+}
+
+static int locate_local(struct lg_txn *txn, struct lg_table *table, uint32_t partition, struct lg_slice key,
+	enum locate_mode mode, uint32_t min_val_bytes, struct place *place, struct write_entry **own)
+{
+	struct leaf_look look;
+	place->row = btree_find(table_tree(table, partition), key, &look);
+	if (likely(place->row != NULL))
+		return LG_OK;
+	if (mode == LOCATE_WRITE)
+		return insert_local(txn, table, partition, key, min_val_bytes, place, own);
+	int code = txn_add_leaf(txn, (uintptr_t)look.leaf, look.version);
+	return code == LG_OK ? LG_NOTFOUND : code;
+}
+
+/* ---- Remote ---- */
+
+static void refresh_view(struct lg_worker *w, unsigned owner, uint64_t generation)
+{
+	struct peer *peer = &w->host->peers[owner];
+	if (generation == 0 || atomic_load_explicit(&peer->view.generation, memory_order_acquire) == generation ||
+		!spin_try(&peer->view_lock))
+		return;
+	directory_view_refresh(&w->port, owner, &peer->view);
+	spin_drop(&peer->view_lock);
+}
+
+static int step_of_status(struct lg_txn *txn, unsigned status)
+{
+	switch (status) {
+	case REPLY_OK: return LG_OK;
+	case REPLY_NOTFOUND: return LG_NOTFOUND;
+	case REPLY_BUSY: return STEP_BUSY;
+	case REPLY_NOSPACE: return LG_NOSPACE;
+	case REPLY_REFUSED: return LG_UNAVAILABLE;
+	case REPLY_WAIT: break;
+	default: return LG_CORRUPT;
+	}
+	/* Space is being freed, which needs this transaction to end. When that has not helped many times, its own rows
+	 * fill the space. */
+	enum { SPACE_LOSSES = 100 };
+	return ++txn->space_losses > SPACE_LOSSES ? LG_NOSPACE : STEP_BUSY;
+}
+
+int locate_status(struct lg_txn *txn, unsigned owner, unsigned status, uint64_t directory_generation)
+{
+	refresh_view(txn->w, owner, directory_generation);
+	return step_of_status(txn, status);
+}
+
+static int ask(struct lg_txn *txn, unsigned owner, struct lg_table *table, struct lg_slice key, unsigned flags,
+	uint32_t min_val_bytes, const struct move_in_reply **reply)
+{
+	union {
+		struct move_in_request request;
+		uint8_t padded[sizeof(struct move_in_request) + LINE_PAYLOAD_BYTES];
+	} ask;
+	ask.request.table = (uint8_t)table->def.id;
+	ask.request.flags = (uint8_t)flags;
+	ask.request.key_bytes = (uint16_t)key.bytes;
+	ask.request.min_val_bytes = min_val_bytes;
+	memcpy(ask.request.key, key.data, key.bytes);
+	const void *answer;
+	int code = request_ask(txn->w, owner, &ask.request.head,
+		(uint32_t)(offsetof(struct move_in_request, key) + key.bytes), MESSAGE_MOVE_IN, &answer, sizeof **reply);
+	if (code != LG_OK)
+		return code;
+	*reply = answer;
+	return locate_status(txn, owner, (*reply)->status, (*reply)->directory_generation);
+}
+
+static int ask_for_place(struct lg_txn *txn, unsigned owner, struct lg_table *table, struct lg_slice key,
+	enum locate_mode mode, uint32_t min_val_bytes, struct place *place)
+{
+	const struct move_in_reply *reply;
+	unsigned flags = mode == LOCATE_WRITE ? MOVE_IN_INSERT | (txn->leaf_count ? MOVE_IN_SCANNED : 0) : 0;
+	int code = ask(txn, owner, table, key, flags, min_val_bytes, &reply);
+	const struct cxl_port *port = &txn->w->port;
+	if (code == LG_NOTFOUND) {
+		if (mode == LOCATE_WRITE || !word_idx_valid(port, reply->leaf.word))
+			return LG_CORRUPT;
+		code = txn_add_leaf(txn, word_ref_shared(reply->leaf.word), reply->leaf.version);
+		return code == LG_OK ? LG_NOTFOUND : code;
+	}
+	if (code != LG_OK)
+		return code;
+	*place = (struct place){.ref = {reply->frame, reply->word}};
+	if (!word_idx_valid(port, reply->word) || !frame_off_valid(port, reply->frame, 1) ||
+		(reply->after.word && !word_idx_valid(port, reply->after.word)) ||
+		(reply->split.word && !word_idx_valid(port, reply->split.word)))
+		return LG_CORRUPT;
+	return txn_follow_marks(txn, &reply->leaf, &reply->after, &reply->split);
+}
+
+static int locate_remote(struct lg_txn *txn, struct lg_table *table, uint32_t partition, struct lg_slice key,
+	enum locate_mode mode, unsigned attempt, uint32_t min_val_bytes, struct place *place)
+{
+	struct lg_worker *w = txn->w;
+	unsigned owner = partition_owner(&w->port, partition);
+	if (owner == w->host_id)
+		return LG_UNAVAILABLE; /* it became this host's after the table was opened */
+	/* First what this host's cache says, then what memory says, then the owner. */
+	if (attempt < 2) {
+		struct frame_ref found[1];
+		if (directory_look(&w->port, &w->host->peers[owner].view, directory_hash(table->def.id, key),
+			    attempt > 0, found, 1) == 1 &&
+			word_idx_valid(&w->port, found[0].word) && frame_off_valid(&w->port, found[0].frame, 1)) {
+			w->counts.directory_hits++;
+			*place = (struct place){.ref = found[0]};
+			return LG_OK;
+		}
+		if (attempt == 0)
+			return STEP_AGAIN;
+	}
+	w->counts.directory_misses++;
+	return ask_for_place(txn, owner, table, key, mode, min_val_bytes, place);
+}
+
+int locate(struct lg_txn *txn, struct lg_table *table, struct lg_slice key, enum locate_mode mode, unsigned attempt,
+	uint32_t min_val_bytes, struct place *place, struct write_entry **own)
+{
+	uint32_t partition = table_partition_of(table, key);
+	if (likely(table_tree(table, partition) != NULL))
+		return locate_local(txn, table, partition, key, mode, min_val_bytes, place, own);
+	return locate_remote(txn, table, partition, key, mode, attempt, min_val_bytes, place);
+}
+
+int locate_grow(struct lg_txn *txn, struct write_entry *entry, uint32_t min_val_bytes)
+{
+	const struct frame_head *head = (const void *)entry->payload;
+	struct lg_slice key = lg_slice(entry->payload + sizeof *head, head->key_bytes);
+	uint32_t partition = table_partition_of(entry->table, key);
+	struct btree *tree = table_tree(entry->table, partition);
+	struct move_answer answer;
+	if (tree) {
+		struct row *row = btree_find(tree, key, NULL);
+		assert(row); /* its intent is ours: it cannot leave the tree */
+		enum move_result result = mover_grow_own(txn->w, row, min_val_bytes, true, &answer);
+		int code = result == MOVE_OK ? LG_OK : result == MOVE_CORRUPT ? LG_CORRUPT
+			: step_of_status(txn, result == MOVE_WAIT ? REPLY_WAIT : result == MOVE_NOSPACE ? REPLY_NOSPACE : REPLY_BUSY);
+		if (code != LG_OK)
+			return code;
+	} else {
+		const struct move_in_reply *reply;
+		int code = ask(txn, partition_owner(&txn->w->port, partition), entry->table, key, MOVE_IN_HOLDS_INTENT,
+			min_val_bytes, &reply);
+		if (code != LG_OK)
+			return code;
+		answer = (struct move_answer){{reply->frame, reply->word}, reply->old_version, reply->new_version};
+	}
+	if (answer.ref.word != word_ref_index(entry->ref) || answer.old_version != entry->version ||
+		!frame_off_valid(&txn->w->port, answer.ref.frame, frame_lines_for(key.bytes, min_val_bytes)))
+		return LG_CORRUPT;
+	/* The content is the same under the new version, and nobody wrote between: earlier reads stay true. */
+	for (uint32_t i = 0; i < txn->read_count; i++)
+		if (txn->reads[i].ref == entry->ref && txn->reads[i].version == entry->version)
+			txn->reads[i].version = answer.new_version;
+	entry->version = answer.new_version;
+	entry->frame = answer.ref.frame;
+	entry->capacity = (uint16_t)frame_lines_for(key.bytes, min_val_bytes);
+	return LG_OK;
+}

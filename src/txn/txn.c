@@ -1,0 +1,195 @@
+/* txn.c: workers, and the begin and end of transactions. */
+#include "txn/txn.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+int lg_worker_open(struct lg_host *host, struct lg_worker **worker, struct lg_error *err)
+{
+	*worker = NULL;
+	if (host_forked(host))
+		return error_set(err, LG_FORKED, "the host was opened before fork()");
+	struct lg_txn *txn = calloc(1, sizeof *txn);
+	if (!txn)
+		return error_set(err, LG_NOSPACE, "no private memory for a transaction");
+	struct lg_worker *w;
+	int code = worker_slot_open(host, 0, host->config.max_workers, &w, err);
+	if (code != LG_OK) {
+		free(txn);
+		return code;
+	}
+	txn->w = w;
+	w->txn = txn;
+	*worker = w;
+	return LG_OK;
+}
+
+int lg_worker_close(struct lg_worker *worker)
+{
+	if (host_forked(worker->host))
+		return LG_FORKED;
+	struct lg_txn *txn = worker->txn;
+	if (txn->state != TXN_ENDED)
+		lg_abort(txn);
+	txn_sets_free(txn);
+	arena_free(&txn->arena);
+	worker->txn = NULL;
+	free(txn);
+	worker_slot_close(worker);
+	return LG_OK;
+}
+
+void lg_worker_poll(struct lg_worker *worker)
+{
+	if (!host_forked(worker->host))
+		worker_poll(worker);
+}
+
+/* Another transaction has the pod's priority: let it through, but not for ever. */
+static void yield_to_priority(struct lg_worker *w)
+{
+	struct wait wait = {0};
+	for (;;) {
+		uint64_t priority = priority_load(&w->port);
+		if (!priority || (priority & 0xffff) == priority_id(0, w->host_id, w->slot) ||
+			priority_expired(priority, epoch_load(&w->port)))
+			return;
+		worker_wait(w, &wait);
+	}
+}
+
+int lg_txn_begin(struct lg_worker *worker, struct lg_txn **out)
+{
+	struct lg_txn *txn = worker->txn;
+	*out = txn;
+	if (unlikely(host_forked(worker->host)))
+		return LG_FORKED;
+	if (txn->state != TXN_ENDED)
+		return LG_INVALID;
+	worker_poll(worker);
+	if (unlikely(priority_load(&worker->port) != 0))
+		yield_to_priority(worker);
+	worker_enter(worker);
+	txn->state = TXN_RUNNING;
+	txn->greedy = false;
+	txn->read_count = txn->write_count = txn->leaf_count = 0;
+	txn->detail.code = LG_OK;
+	arena_reset(&txn->arena);
+	return LG_OK;
+}
+
+void txn_end(struct lg_txn *txn)
+{
+	txn->state = TXN_ENDED;
+	worker_leave(txn->w);
+}
+
+/* Gives one intent or lock back. A row that is still a placeholder leaves its tree again. */
+static void undo(struct lg_txn *txn, struct write_entry *entry)
+{
+	struct lg_worker *w = txn->w;
+	if (entry->ext)
+		heap_free(&w->local, entry->ext, row_ext_bytes(entry->ext));
+	if (!entry->row || !entry->absent) {
+		word_cancel(&w->port, entry->ref);
+		return;
+	}
+	if (word_load(&w->port, entry->ref) & WORD_INTENT)
+		word_lock_own(&w->port, entry->ref);
+	row_remove(w, table_tree(entry->table, entry->row->partition), entry->row, entry->version);
+}
+
+void txn_end_without_effect(struct lg_txn *txn, enum lg_abort_reason reason)
+{
+	for (uint32_t i = 0; i < txn->write_count; i++)
+		undo(txn, &txn->writes[i]);
+	txn->w->counts.aborts[reason]++;
+	txn_end(txn);
+}
+
+int lg_abort(struct lg_txn *txn)
+{
+	if (host_forked(txn->w->host))
+		return LG_FORKED;
+	if (txn->state == TXN_ENDED)
+		return LG_ENDED;
+	txn_end_without_effect(txn, txn->detail.code ? txn->detail.reason : LG_ABORT_USER);
+	return LG_OK;
+}
+
+int txn_not_running(struct lg_txn *txn)
+{
+	if (host_forked(txn->w->host))
+		return LG_FORKED;
+	return txn->state == TXN_DOOMED ? txn->doom : LG_ENDED;
+}
+
+int txn_fail(struct lg_txn *txn, int code, enum lg_abort_reason reason, int holder, const struct lg_table *table,
+	struct lg_slice key)
+{
+	txn->detail.code = code;
+	txn->detail.reason = reason;
+	txn->detail.holder = holder;
+	txn->detail.table = table;
+	txn->detail.key_bytes = (uint16_t)(key.bytes < UINT16_MAX ? key.bytes : UINT16_MAX);
+	if (key.bytes)
+		memcpy(txn->detail.key, key.data, key.bytes < LG_MAX_KEY_BYTES ? key.bytes : LG_MAX_KEY_BYTES);
+	if (holder < 0 && table && table->def.by != LG_REPLICATED && key.bytes && key.bytes <= LG_MAX_KEY_BYTES)
+		txn->detail.holder = (int)partition_owner(&txn->w->port, table_partition_of(table, key));
+	if (code == LG_CONFLICT || code == LG_CORRUPT) {
+		txn->state = TXN_DOOMED;
+		txn->doom = code;
+	}
+	return code;
+}
+
+int txn_wait(struct lg_txn *txn, struct wait *wait, int step, int holder, const struct lg_table *table,
+	struct lg_slice key)
+{
+	/* Long enough for a commit to finish, short against running the transaction again. */
+	enum { MOST_NS = 100000 };
+	enum lg_abort_reason reason = step == STEP_LOCKED ? LG_ABORT_LOCK
+		: step == STEP_INTENT ? LG_ABORT_INTENT : step == STEP_AGAIN ? LG_ABORT_MOVED : LG_ABORT_BUSY;
+	if (worker_wait(txn->w, wait) > MOST_NS)
+		return txn_fail(txn, LG_CONFLICT, reason, holder, table, key);
+	return LG_OK;
+}
+
+static const char *reason_text(const struct lg_txn *txn)
+{
+	static const char *const text[LG_ABORT_REASON_COUNT] = {
+		[LG_ABORT_USER] = "the transaction was aborted by its user",
+		[LG_ABORT_INTENT] = "another transaction is about to write the row",
+		[LG_ABORT_LOCK] = "another transaction holds the row's lock",
+		[LG_ABORT_VALIDATION] = "a row that was read has changed since",
+		[LG_ABORT_PHANTOM] = "a range or gap that was read has changed since",
+		[LG_ABORT_MOVED] = "the row is moving between host memory and pod memory",
+		[LG_ABORT_BUSY] = "its owner cannot move the row or range into pod memory now",
+	};
+	return txn->detail.reason == LG_ABORT_ERROR ? lg_strerror(txn->detail.code) : text[txn->detail.reason];
+}
+
+void lg_txn_detail(const struct lg_txn *txn, struct lg_detail *detail)
+{
+	*detail = (struct lg_detail){.holder = -1};
+	if (!txn->detail.code)
+		return;
+	const struct lg_table *table = txn->detail.table;
+	detail->code = txn->detail.code;
+	detail->reason = txn->detail.reason;
+	detail->holder = txn->detail.holder;
+	detail->key_bytes = txn->detail.key_bytes;
+	memcpy(detail->key, txn->detail.key,
+		detail->key_bytes < LG_MAX_KEY_BYTES ? detail->key_bytes : LG_MAX_KEY_BYTES);
+	if (table)
+		snprintf(detail->table, sizeof detail->table, "%s", table->def.name);
+	if (!table)
+		snprintf(detail->message, sizeof detail->message, "%s", reason_text(txn));
+	else if (detail->code == LG_LIMIT)
+		snprintf(detail->message, sizeof detail->message,
+			"table '%s': the key has %u bytes (1..%d are allowed), or the value more than %d", table->def.name,
+			detail->key_bytes, LG_MAX_KEY_BYTES, LG_MAX_VALUE_BYTES);
+	else
+		snprintf(detail->message, sizeof detail->message, "table '%s', a key of %u bytes, host %d: %s",
+			table->def.name, detail->key_bytes, detail->holder, reason_text(txn));
+}
