@@ -1,0 +1,303 @@
+# Liger's build: GNU make, gcc or clang, Debian 12.
+#
+#     make                  everything in release mode, asserts on: build/liger, build/libliger.a, build/libliger.so
+#     make bench            packages, build, then TPC-C over two host processes; BENCH_ARGS="..." adds options
+#     make test             packages, build, then every test and check; the last line counts them
+#     make check            the unit and pod tests alone
+#     make check-asan check-ubsan check-tsan check-clang check-mutants
+#     make check-cli check-install check-lint
+#     make format format-check tidy
+#     make install          PREFIX=/usr/local DESTDIR=
+#     make clean
+#
+# Settings: CC=gcc|clang  ARCH=native (any -march)  LTO=0|1  WERROR=0|1
+#
+# One source tree, several variants of it, each in a directory of its own: release, asan, ubsan, tsan, clang. One template
+# makes the rules of all, so one make knows every dependency. Nothing here runs pkg-config: the file must be readable
+# on a machine that has no package yet.
+
+MAKEFLAGS += --no-builtin-rules
+.SUFFIXES:
+.DELETE_ON_ERROR:
+
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+ifeq ($(origin AR),default)
+AR := ar
+endif
+ARCH ?= native
+# gcc writes "fat" objects, which hold machine code too: any linker can use them, and tests link without waiting for the
+# optimiser. clang 14 has no such thing, so there it is off.
+LTO ?= 1
+WERROR ?= $(if $(CI),1,0)
+PREFIX ?= /usr/local
+DESTDIR ?=
+BENCH_ARGS ?=
+
+is_clang = $(findstring clang,$(notdir $(firstword $(1))))
+
+# Where release lies, and whether clang is a variant beside it.
+ifneq ($(call is_clang,$(CC)),)
+O := build/clang
+VARIANTS := release asan ubsan tsan
+else
+O := build
+VARIANTS := release asan ubsan tsan clang
+endif
+
+VERSION := $(shell sed -n 's/^\#define LG_VERSION "\(.*\)"/\1/p' include/liger.h)
+SONAME := libliger.so.0
+
+# ---- Sources ---------------------------------------------------------------------------------------------------------
+
+LIB_SRC := $(wildcard src/*.c src/*/*.c)
+BENCH_SRC := $(wildcard benchmarks/*.c benchmarks/*/*.c)
+TOOL_SRC := $(wildcard tools/*.c)
+TEST_COMMON_SRC := $(wildcard tests/common/*.c)
+
+# tests/KIND/NAME_test.c is a program; the other files of its folder and of tests/common are linked into each.
+# tests/checker is a program and a library of its own, which knows nothing of Liger.
+CHECKER_SRC := $(filter-out tests/checker/main.c,$(wildcard tests/checker/*.c))
+CHECKER_MAIN := $(wildcard tests/checker/main.c)
+UNIT_SRC := $(wildcard tests/unit/*_test.c)
+UNIT_HELPER_SRC := $(filter-out %_test.c,$(wildcard tests/unit/*.c)) $(TEST_COMMON_SRC)
+POD_SRC := $(wildcard tests/pod/*_test.c)
+POD_HELPER_SRC := $(filter-out %_test.c,$(wildcard tests/pod/*.c)) $(TEST_COMMON_SRC)
+
+FORMATTED := $(wildcard $(foreach d,include src src/* benchmarks benchmarks/* tools tests tests/*,$(d)/*.c $(d)/*.h))
+TIDIED := $(LIB_SRC) $(BENCH_SRC) $(TOOL_SRC)
+
+# ---- Flags -----------------------------------------------------------------------------------------------------------
+
+WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes
+INCLUDES := -Iinclude -Isrc -Ibenchmarks
+DIALECT := -std=gnu11 -D_GNU_SOURCE
+# The library's objects serve both the archive and the shared library, hence -fPIC; -fno-semantic-interposition lets the
+# compiler inline across its own public calls all the same. The shared library's exports are in scripts/libliger.map.
+BASE_FLAGS := $(DIALECT) -g -fPIC -fno-semantic-interposition -pthread
+LIB_LIBS := -lnuma -lpthread -lrt -lm
+TOOL_LIBS := -lcjson
+TEST_LIBS := -lcjson -lcmocka
+
+# Per variant: directory, compiler, flags, link flags of the tool and the shared library, allocator.
+dir.release := $(O)
+cc.release := $(CC)
+cflags.release := -O3 -march=$(ARCH)
+ldflags.release :=
+ifeq ($(LTO)$(call is_clang,$(CC)),1)
+cflags.release += -flto=auto -ffat-lto-objects
+ldflags.release += -flto=auto
+testldflags.release := -fno-lto
+endif
+malloc.release := -ljemalloc
+werror.release := $(WERROR)
+
+# jemalloc and the sanitizers both want to be malloc: the library takes the C library's there.
+sanitized = -O1 -march=$(ARCH) -fno-omit-frame-pointer -DLG_HEAP_MALLOC
+dir.asan := $(O)/asan
+cc.asan := $(CC)
+cflags.asan := $(sanitized) -fsanitize=address
+ldflags.asan := -fsanitize=address
+
+dir.ubsan := $(O)/ubsan
+cc.ubsan := $(CC)
+cflags.ubsan := $(sanitized) -fsanitize=undefined -fno-sanitize-recover=all
+ldflags.ubsan := -fsanitize=undefined
+
+# gcc warns of atomic_thread_fence() under ThreadSanitizer, which does not see it; src/cxl knows (port.h).
+dir.tsan := $(O)/tsan
+cc.tsan := $(CC)
+cflags.tsan := $(sanitized) -fsanitize=thread $(if $(call is_clang,$(CC)),,-Wno-tsan)
+ldflags.tsan := -fsanitize=thread
+
+dir.clang := build/clang
+cc.clang := clang
+cflags.clang := -O2 -march=$(ARCH)
+malloc.clang := -ljemalloc
+werror.clang := 1
+
+# A build that is broken on purpose by one switch of src/; exists only when MUTANT names it (`make check-mutants` does).
+MUTANT ?=
+ifneq ($(MUTANT),)
+VARIANTS += mutant
+endif
+dir.mutant := build/mutants/$(MUTANT)
+cc.mutant := $(CC)
+cflags.mutant := -O2 -march=$(ARCH) -D$(MUTANT)
+malloc.mutant := -ljemalloc
+
+# ---- The rules of one variant ----------------------------------------------------------------------------------------
+
+# objects(variant, sources)
+objects = $(patsubst %.c,$(dir.$(1))/obj/%.o,$(2))
+# programs(variant, test sources)
+programs = $(patsubst %.c,$(dir.$(1))/%,$(2))
+
+# test_rule(variant, source, helper sources)
+define test_rule
+$(call programs,$(1),$(2)): $(call objects,$(1),$(2) $(3)) $(dir.$(1))/libchecker.a $(dir.$(1))/libbench.a \
+		$(dir.$(1))/libliger-internal.a
+	@mkdir -p $$(@D)
+	$$(Q)$$(link.$(1)) $$(testldflags.$(1)) -o $$@ $$^ $$(malloc.$(1)) $(TEST_LIBS) $(LIB_LIBS)
+endef
+
+define variant_rules
+all_flags.$(1) = $$(BASE_FLAGS) $$(cflags.$(1)) $$(WARNINGS) $$(INCLUDES)
+link.$(1) = $$(cc.$(1)) -pthread -g $$(cflags.$(1)) $$(ldflags.$(1))
+
+# What the variant is made with and of: when that changes, all of it is made again; a deleted source counts.
+$(dir.$(1))/recipe: FORCE
+	@mkdir -p $$(@D)
+	@printf '%s\n' '$$(cc.$(1)) $$(all_flags.$(1)) $(LIB_SRC) $(BENCH_SRC)' | cmp -s - $$@ || \
+		printf '%s\n' '$$(cc.$(1)) $$(all_flags.$(1)) $(LIB_SRC) $(BENCH_SRC)' >$$@
+
+$(dir.$(1))/obj/tests/%.o: tests/%.c $(dir.$(1))/recipe
+	@mkdir -p $$(@D)
+	$$(Q)$$(cc.$(1)) $$(all_flags.$(1)) -Itests $$(if $$(filter 1,$$(werror.$(1))),-Werror) -MMD -MP -c -o $$@ $$<
+
+$(dir.$(1))/obj/%.o: %.c $(dir.$(1))/recipe
+	@mkdir -p $$(@D)
+	$$(Q)$$(cc.$(1)) $$(all_flags.$(1)) $$(if $$(filter 1,$$(werror.$(1))),-Werror) -MMD -MP -c -o $$@ $$<
+
+# With all its symbols, for the tool and the tests; what is installed shows the public ones only (below).
+$(dir.$(1))/libliger-internal.a: $(call objects,$(1),$(LIB_SRC)) $(dir.$(1))/recipe
+	@rm -f $$@
+	$$(Q)$(AR) rcs $$@ $$(filter %.o,$$^)
+
+$(dir.$(1))/libbench.a: $(call objects,$(1),$(BENCH_SRC)) $(dir.$(1))/recipe
+	@rm -f $$@
+	$$(Q)$(AR) rcs $$@ $$(filter %.o,$$^)
+
+$(dir.$(1))/libchecker.a: $(call objects,$(1),$(CHECKER_SRC)) $(dir.$(1))/recipe
+	@rm -f $$@
+	$$(Q)$(AR) rcs $$@ $$(filter %.o,$$^)
+
+$(dir.$(1))/check-history: $(call objects,$(1),$(CHECKER_MAIN)) $(dir.$(1))/libchecker.a
+	$$(Q)$$(link.$(1)) $$(testldflags.$(1)) -o $$@ $$^
+
+$(dir.$(1))/liger: $(call objects,$(1),$(TOOL_SRC)) $(dir.$(1))/libbench.a $(dir.$(1))/libliger-internal.a
+	$$(Q)$$(link.$(1)) -o $$@ $$^ $$(malloc.$(1)) $(TOOL_LIBS) $(LIB_LIBS)
+
+$(foreach s,$(UNIT_SRC),$(eval $(call test_rule,$(1),$(s),$(UNIT_HELPER_SRC))))
+$(foreach s,$(POD_SRC),$(eval $(call test_rule,$(1),$(s),$(POD_HELPER_SRC))))
+
+-include $(patsubst %.o,%.d,$(call objects,$(1),$(LIB_SRC) $(BENCH_SRC) $(TOOL_SRC) $(UNIT_SRC) $(POD_SRC) \
+	$(UNIT_HELPER_SRC) $(POD_HELPER_SRC) $(CHECKER_SRC) $(CHECKER_MAIN)))
+endef
+
+# `make V=1` shows whole commands; else a line names what is made.
+Q = $(if $(V),,@echo '  $@'; )
+
+.PHONY: all
+all: $(O)/liger $(O)/libliger.a $(O)/libliger.so $(O)/liger.pc
+
+FORCE:
+$(foreach v,$(VARIANTS),$(eval $(call variant_rules,$(v))))
+
+# ---- What is installed ------------------------------------------------------------------------------------------------
+
+# One object whose only global symbols are the public ones, so that an embedding program may use any other name.
+$(O)/libliger.a: $(O)/libliger-internal.a
+	@rm -f $@ $(O)/libliger.o
+	$(Q)ld -r --whole-archive -o $(O)/libliger.o $<
+	@objcopy --wildcard --keep-global-symbol='lg_*' --remove-section='.gnu.lto_*' --remove-section='.gnu.debuglto_*' \
+		$(O)/libliger.o
+	@$(AR) rcs $@ $(O)/libliger.o
+	@rm -f $(O)/libliger.o
+
+$(O)/$(SONAME): $(call objects,release,$(LIB_SRC)) scripts/libliger.map $(O)/recipe
+	$(Q)$(link.release) -shared -Wl,-soname,$(SONAME) -Wl,--version-script=scripts/libliger.map -Wl,-z,defs \
+		-o $@ $(filter %.o,$^) $(malloc.release) $(LIB_LIBS)
+
+$(O)/libliger.so: $(O)/$(SONAME)
+	@ln -sf $(SONAME) $@
+
+$(O)/liger.pc: scripts/liger.pc.in Makefile include/liger.h FORCE
+	@mkdir -p $(@D)
+	@sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' -e 's|@LIBS@|-ljemalloc $(LIB_LIBS)|' $< >$@
+
+.PHONY: install
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/lib/pkgconfig
+	install -m 755 $(O)/liger $(DESTDIR)$(PREFIX)/bin/liger
+	install -m 644 include/liger.h $(DESTDIR)$(PREFIX)/include/liger.h
+	install -m 644 $(O)/libliger.a $(DESTDIR)$(PREFIX)/lib/libliger.a
+	install -m 755 $(O)/$(SONAME) $(DESTDIR)$(PREFIX)/lib/$(SONAME)
+	ln -sf $(SONAME) $(DESTDIR)$(PREFIX)/lib/libliger.so
+	install -m 644 $(O)/liger.pc $(DESTDIR)$(PREFIX)/lib/pkgconfig/liger.pc
+
+# ---- The two commands -------------------------------------------------------------------------------------------------
+
+.PHONY: bench test
+bench:
+	@scripts/deps.sh build
+	+@$(MAKE) --no-print-directory -j$$(nproc) all
+	$(O)/liger bench tpcc --hosts 2 --workers 1 --seconds 5 $(BENCH_ARGS)
+
+test:
+	@scripts/deps.sh test
+	+@MAKE='$(MAKE)' scripts/run_tests.sh all
+
+# ---- Tests ------------------------------------------------------------------------------------------------------------
+
+run_tests := scripts/run_tests.sh run
+# The programs that a test may run: ../../liger and ../../check-history from its own folder.
+runnable = $(dir.$(1))/liger $(if $(CHECKER_MAIN),$(dir.$(1))/check-history)
+# ThreadSanitizer sees races between threads, never between processes: it gets the unit tests, and the pod tests whose
+# hosts share one process.
+INPROCESS_SRC := $(filter %_inprocess_test.c,$(POD_SRC))
+
+.PHONY: tests check check-unit check-pod check-asan check-ubsan check-tsan check-cli check-install check-lint
+tests: $(call programs,release,$(UNIT_SRC) $(POD_SRC)) $(call runnable,release)
+
+check: $(call programs,release,$(UNIT_SRC) $(POD_SRC)) $(call runnable,release)
+	@$(run_tests) release $(filter %_test,$^)
+check-unit: $(call programs,release,$(UNIT_SRC))
+	@$(run_tests) unit $^
+check-pod: $(call programs,release,$(POD_SRC)) $(call runnable,release)
+	@$(run_tests) pod $(filter %_test,$^)
+check-asan: $(call programs,asan,$(UNIT_SRC) $(POD_SRC)) $(call runnable,asan)
+	@$(run_tests) asan $(filter %_test,$^)
+check-ubsan: $(call programs,ubsan,$(UNIT_SRC) $(POD_SRC)) $(call runnable,ubsan)
+	@$(run_tests) ubsan $(filter %_test,$^)
+check-tsan: $(call programs,tsan,$(UNIT_SRC) $(INPROCESS_SRC)) $(call runnable,tsan)
+	@$(run_tests) tsan $(filter %_test,$^)
+check-cli: $(O)/liger
+	@LIGER=$(O)/liger $(run_tests) cli scripts/test_cli.sh
+check-install: all
+	+@O=$(O) MAKE='$(MAKE)' $(run_tests) install scripts/test_install.sh
+check-lint:
+	@$(run_tests) lint scripts/test_lint.sh
+
+ifneq ($(filter clang,$(VARIANTS)),)
+.PHONY: check-clang
+check-clang: $(call programs,clang,$(UNIT_SRC) $(POD_SRC)) $(call runnable,clang)
+	@$(run_tests) clang $(filter $(dir.clang)/tests/unit/%,$^)
+endif
+
+# Every switch LG_MUTANT_... of src/ must be caught by one of the serializability tests.
+CATCHER_SRC := $(wildcard tests/pod/*serializab*_test.c)
+.PHONY: mutant check-mutants
+mutant: $(call programs,mutant,$(CATCHER_SRC)) $(call runnable,mutant)
+check-mutants:
+	+@MUTANTS="$$(grep -rhoE 'LG_MUTANT_[A-Z0-9_]+' src | sort -u | tr '\n' ' ')" CATCHERS='$(CATCHER_SRC:.c=)' \
+		MAKE='$(MAKE)' TEST_SECONDS=1800 $(run_tests) mutants scripts/test_mutants.sh
+
+# ---- Source checks ----------------------------------------------------------------------------------------------------
+
+.PHONY: format format-check tidy clean
+format:
+	clang-format -i $(FORMATTED)
+
+format-check:
+	@clang-format --dry-run -Werror $(FORMATTED)
+
+# clang-tidy's checks are in .clang-tidy; our own rules are in the head of scripts/lint.py.
+tidy:
+	@scripts/lint.py
+	@printf '%s\n' $(TIDIED) | xargs -P $$(nproc) -n 4 sh -c \
+		'clang-tidy --quiet --warnings-as-errors="*" "$$@" -- $(DIALECT) $(INCLUDES)' sh
+
+clean:
+	rm -rf build

@@ -1,0 +1,60 @@
+#!/bin/bash
+# Installs the Debian packages that Liger needs, or says which are missing.
+#
+#     scripts/deps.sh build    what `make`, `make bench` and `make install` need
+#     scripts/deps.sh test     that, and what `make test` needs besides
+#
+# As root, missing packages are installed with apt-get. Anyone else is told the command. When all are present it takes a
+# few milliseconds. LIGER_SKIP_DEPS=1 skips it, for systems that bring compiler and libraries in another way.
+set -euo pipefail
+
+build_packages=(gcc libc6-dev make pkg-config libnuma-dev libjemalloc-dev libcjson-dev libxxhash-dev)
+# gcc brings the sanitizers' libraries; python3 runs the lint and reads JSON back.
+test_packages=(g++ libcmocka-dev clang clang-tidy clang-format python3)
+
+case "${1:-}" in
+build) packages=("${build_packages[@]}") ;;
+test) packages=("${build_packages[@]}" "${test_packages[@]}") ;;
+*)
+	echo "usage: scripts/deps.sh build|test" >&2
+	exit 2
+	;;
+esac
+
+if [ "${LIGER_SKIP_DEPS:-0}" = 1 ]; then
+	exit 0
+fi
+if ! command -v dpkg-query >/dev/null; then
+	echo "deps: this is not a Debian system. Liger needs, under Debian's names: ${packages[*]}" >&2
+	echo "deps: going on; a compiler error about a missing header names what is not there" >&2
+	exit 0
+fi
+
+missing=()
+for package in "${packages[@]}"; do
+	# dpkg-query fails for a package it has never heard of: that is "missing" too.
+	status=$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null || true)
+	if [ "$status" != installed ]; then
+		missing+=("$package")
+	fi
+done
+if [ ${#missing[@]} -eq 0 ]; then
+	exit 0
+fi
+
+if [ "$(id -u)" != 0 ]; then
+	echo "deps: packages are missing. Install them and run this again:" >&2
+	echo "    sudo apt-get install ${missing[*]}" >&2
+	exit 1
+fi
+echo "deps: installing ${missing[*]}"
+export DEBIAN_FRONTEND=noninteractive
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+# A failed update alone is no error: the packages may be in the lists that are there already.
+apt-get update >"$log" 2>&1 </dev/null || echo "deps: apt-get update failed; trying with the package lists present" >&2
+if ! apt-get install -y --no-install-recommends "${missing[@]}" >>"$log" 2>&1 </dev/null; then
+	cat "$log" >&2
+	echo "deps: apt-get could not install ${missing[*]}; the reason stands above" >&2
+	exit 1
+fi

@@ -1,0 +1,145 @@
+#!/bin/bash
+# Tests of the `liger` command: each line is a claim. LIGER names the program (default build/liger).
+set -uo pipefail
+
+liger=${LIGER:-build/liger}
+name=liger-cli-$$
+uri=shm:$name
+work=$(mktemp -d)
+trap 'rm -rf "$work" "/dev/shm/$name"' EXIT
+failed=0
+
+# claim TEXT COMMAND...: holds when the command succeeds.
+claim() {
+	local text=$1
+	shift
+	if "$@" >"$work/claim" 2>&1; then
+		echo "ok - $text"
+	else
+		sed 's/^/    /' "$work/claim"
+		echo "not ok - $text"
+		failed=1
+	fi
+}
+
+# gives TEXT CODE PATTERN ARGUMENT...: liger with these arguments ends with CODE, and all it prints matches PATTERN.
+gives() {
+	local text=$1 want=$2 pattern=$3 code=0
+	shift 3
+	timeout 60 "$liger" "$@" >"$work/out" 2>&1 </dev/null || code=$?
+	if [ $code = "$want" ] && { [ -z "$pattern" ] || grep -qiE -- "$pattern" "$work/out"; }; then
+		echo "ok - $text"
+	else
+		sed 's/^/    /' "$work/out"
+		echo "not ok - $text (exit code $code, not $want, or no '$pattern' above)"
+		failed=1
+	fi
+}
+
+small=(--hosts 2 --partitions 8 --hwcc-mib 2 --swcc-mib 64)
+
+# ---- the command itself ----
+version=$(sed -n 's/^#define LG_VERSION "\(.*\)"/\1/p' include/liger.h)
+gives "version prints the version of liger.h" 0 "^liger ${version//./\\.}$" version
+gives "--version does too" 0 "^liger ${version//./\\.}$" --version
+gives "no command is a usage error" 2 "^usage: liger"
+gives "an unknown command is named" 2 "no command 'bnech'" bnech
+gives "help lists the commands" 0 "^  pod " help
+gives "--help does too" 0 "^  bench " --help
+gives "help of a command is its --help" 0 "^usage: liger pod create" help pod
+gives "help of an unknown command names it" 2 "no command 'nosuch'" help nosuch
+for command in bench version help pod "pod create" "pod info" "pod destroy"; do
+	# shellcheck disable=SC2086 # the words of a command are arguments
+	gives "$command has --help" 0 "^usage: liger" $command --help
+done
+gives "version takes no argument" 2 "'x'" version x
+
+# ---- create, info, destroy ----
+umask 0
+gives "a pod is created" 0 "" pod create "$uri" "${small[@]}"
+umask 022
+claim "its region is readable and writable by its owner alone" [ "$(stat -c %a "/dev/shm/$name")" = 600 ]
+gives "a second create of the name fails and says that it exists" 1 "exist" pod create "$uri" "${small[@]}"
+gives "info shows the epoch" 0 "^  epoch +[0-9]+, 10 ms each" pod info "$uri"
+gives "info shows hosts, partitions and tables" 0 "hosts 2, partitions 8, tables 0" pod info "$uri"
+gives "info shows the budget of HWcc" 0 "^  all +2097152 bytes" pod info "$uri"
+gives "info shows the owners of partitions as ranges" 0 "^  host 1 +1-7/2$" pod info "$uri"
+gives "info shows that nobody is a member" 0 "^2 of 2 host ids are free" pod info "$uri"
+
+cat >"$work/check.py" <<'PY'
+import json, sys
+pod = json.load(open(sys.argv[1]))
+assert pod["hosts"] == 2 and pod["partitions"] == 8 and pod["tables"] == 0, pod
+assert pod["hwcc_bytes"] == 2 << 20 and pod["swcc_bytes"] == 64 << 20, pod
+assert pod["region_bytes"] == 66 << 20, pod
+assert pod["partition_owner"] == [0, 1] * 4, pod
+assert pod["members"] == [], pod
+assert len(pod["cookie"]) == 16 and int(pod["cookie"], 16) != 0, pod
+for part in ("hwcc", "swcc"):
+    parts = sum(pod[f"{part}_{kind}_bytes"] for kind in ("fixed", "claimed", "free"))
+    assert 0 < parts <= pod[f"{part}_bytes"], (part, parts)
+PY
+claim "info --json FILE succeeds" "$liger" pod info "$uri" --json "$work/info.json"
+claim "the file is JSON and holds the pod's numbers" python3 "$work/check.py" "$work/info.json"
+"$liger" pod info "$uri" --json - >"$work/stdout.json"
+claim "info --json - prints JSON and nothing else" python3 "$work/check.py" "$work/stdout.json"
+gives "info --json into a missing folder fails and names it" 1 "$work/none/x" pod info "$uri" --json "$work/none/x"
+claim "output that cannot be written is a failure" bash -c "! '$liger' pod info '$uri' >/dev/full"
+
+gives "destroy removes the pod" 0 "" pod destroy "$uri"
+claim "its region is gone" [ ! -e "/dev/shm/$name" ]
+gives "destroy of a pod that does not exist fails and names it" 1 "$name" pod destroy "$uri"
+gives "info of a pod that does not exist fails and names it" 1 "$name" pod info "$uri"
+
+# ---- regions in files, and files that are none ----
+gives "a pod is created in a file" 0 "" pod create "file:$work/pod" "${small[@]}"
+claim "the file is its owner's alone" [ "$(stat -c %a "$work/pod")" = 600 ]
+gives "and destroyed" 0 "" pod destroy "file:$work/pod"
+claim "the file is gone" [ ! -e "$work/pod" ]
+
+seq 1 100000 >"$work/notes"
+cp "$work/notes" "$work/notes.before"
+gives "info refuses a file that is no pod" 1 "not a pod|no pod" pod info "file:$work/notes"
+gives "destroy refuses a file that is no pod" 1 "not a pod|no pod" pod destroy "file:$work/notes"
+gives "destroy --force refuses it too" 1 "not a pod|no pod" pod destroy "file:$work/notes" --force
+gives "create does not overwrite a file" 1 "exist" pod create "file:$work/notes" "${small[@]}"
+claim "the file is as it was" cmp "$work/notes" "$work/notes.before"
+: >"$work/empty"
+gives "info refuses an empty file" 1 "$work/empty" pod info "file:$work/empty"
+gives "create in a missing folder fails and names it" 1 "$work/none/pod" pod create "file:$work/none/pod" "${small[@]}"
+gives "parts too small for 64 hosts are refused" 1 "." pod create "$uri" --hosts 64 --hwcc-mib 2 --swcc-mib 2
+claim "and leave no region behind" [ ! -e "/dev/shm/$name" ]
+
+# ---- command lines that make no sense ----
+gives "pod needs a verb" 2 "create, info or destroy" pod
+gives "an unknown verb is named" 2 "'crate'" pod crate
+gives "create needs a URI" 2 "URI" pod create --hosts 2
+gives "an unknown option is named" 2 "'--hots'" pod create "$uri" --hots 2
+gives "a second URI is refused" 2 "'shm:b'" pod info shm:a shm:b
+gives "a URI of an unknown kind is a usage error that names it" 2 "floppy:a" pod info floppy:a
+gives "a flag takes no value" 2 "--force takes no value" pod destroy "$uri" --force=1
+gives "an option at the end without its value is told" 2 "--hosts needs a value" pod create "$uri" --hosts
+for bad in 0 65 -1 two 2x 0x2 1e1 "" " 2" 2.0 99999999999999999999999; do
+	gives "--hosts '$bad' is refused" 2 "--hosts: .*(not a whole number|must be 1 to 64)" pod create "$uri" --hosts "$bad"
+done
+gives "--partitions 4097 is refused" 2 "must be 1 to 4096" pod create "$uri" --partitions 4097
+gives "--epoch-ms=0 is refused" 2 "must be 1 to 1000" pod create "$uri" --epoch-ms=0
+gives "--hwcc-mib 3 is refused" 2 "3 is odd" pod create "$uri" --hwcc-mib 3
+gives "--swcc-mib beyond 64 bits of bytes is refused" 2 "--swcc-mib" pod create "$uri" --swcc-mib 17592186044416
+claim "none of these left a region behind" [ ! -e "/dev/shm/$name" ]
+
+# ---- bench ----
+gives "bench needs a workload" 2 "which workload" bench
+gives "bench --help lists the workloads" 0 "^  tpcc " bench --help
+gives "bench names an unknown workload" 2 "tpcx" bench tpcx
+gives "bench tpcc has --help" 0 "--warehouses" bench tpcc --help
+gives "bench ycsb has --help" 0 "--zipf" bench ycsb --help
+gives "bench names an unknown option" 2 "--wharehouses" bench tpcc --wharehouses 2
+gives "bench refuses no hosts" 2 "--hosts" bench tpcc --hosts 0
+gives "bench refuses 65 hosts" 2 "--hosts" bench tpcc --hosts 65
+gives "bench refuses seconds that are no number" 2 "--seconds" bench tpcc --seconds soon
+gives "bench refuses an option without its value" 2 "--workers: it needs a value" bench ycsb --workers
+gives "bench --attach to a missing pod fails and names it" 1 "$name" bench ycsb --attach "$uri" --host-id 0
+claim "none of these left a region behind" [ ! -e "/dev/shm/$name" ]
+
+exit $failed

@@ -1,0 +1,68 @@
+/* list_append.h: the random transactions of the serializability tests, which write down what they saw.
+ *
+ * Three tables (by range, by hash, and a small hot one by range) hold lists of ids. A transaction is some gets, appends,
+ * inserts, deletes and scans of random rows, with the ids that it appends being its own; tests/checker judges the history.
+ * The value of a row is:
+ *     u32 id_count | u32 pad_bytes | id_count ids | padding that depends on the last id
+ * so that values differ in size, and a torn one shows. An append writes over padding through lg_edit() when there is some,
+ * else it puts a longer value.
+ *
+ * Nothing here uses cmocka: it runs in threads and in child processes. A session that meets what must not happen says so
+ * in `failure` and stops.
+ */
+#ifndef LIGER_TESTS_POD_LIST_APPEND_H
+#define LIGER_TESTS_POD_LIST_APPEND_H
+
+#include <liger.h>
+#include <stdio.h>
+
+#define LIST_TABLES    3
+#define LIST_KEY_BYTES 64
+
+struct list_config {
+	uint32_t hosts, workers; /* workers a host */
+	uint64_t txns;           /* a worker */
+	uint32_t keys[LIST_TABLES];
+	uint32_t max_pad;
+	uint64_t seed;
+};
+
+struct list_session {
+	const struct list_config *config;
+	struct lg_table *tables[LIST_TABLES];
+	struct lg_worker *worker;
+	uint64_t number; /* of the session; 1.. */
+	FILE *history;
+	/* of its own */
+	uint64_t random, next_id, last_end;
+	bool open; /* an attempt is in `ops` */
+	char *ops; /* its operations so far, as text */
+	size_t ops_bytes, ops_cap;
+	uint64_t commits, conflicts, refusals; /* refusals: LG_NOSPACE */
+	char failure[600];                     /* empty: all is well */
+};
+
+/* Creates or opens the tables on a host. Returns a code of Liger. */
+int list_tables(struct lg_host *host, const struct list_config *config, struct lg_table *tables[LIST_TABLES],
+        struct lg_error *err);
+
+/* Begins a session; its fields up to `history` are set. */
+void list_begin(struct list_session *s);
+/* Inserts about half of the keys. */
+void list_load(struct list_session *s);
+/* config->txns random transactions. */
+void list_run(struct list_session *s);
+/* One transaction that reads all, for the end of the history. */
+void list_read_all(struct list_session *s);
+/* Ends a session: writes its history out. */
+void list_end(struct list_session *s);
+
+/* Reads the histories and runs the checker, without any order and with that of real time. Prints what it finds.
+ * Returns 0: no anomaly; 1: an anomaly; -1: a file is no history. */
+int list_judge(FILE *const *histories, size_t count);
+
+/* What a broken build must show (environment LG_EXPECT_ANOMALY=1), and how many seeds it may take. */
+#define LIST_ANOMALY_SEEDS 40
+bool list_expects_anomaly(void);
+
+#endif
