@@ -130,7 +130,7 @@ enum {
 /* A directory slot: 16 bytes in SWcc. Nothing depends on its two words being read together: see directory.h. */
 struct directory_slot {
 	_Atomic uint64_t frame; /* frame's line number (48 bits) | 16 bits of the key's hash above; 0: empty */
-	_Atomic uint64_t word;  /* word_idx | 32 further bits of the hash above */
+	_Atomic uint64_t word;  /* word_idx | 30 further bits of the hash above | bit 62 set, bit 63 clear */
 };
 static_assert(sizeof(struct directory_slot) == 16, "four a line");
 

@@ -38,8 +38,6 @@
 
 #include "engine/btree.h"
 
-#define unlikely(x) __builtin_expect(!!(x), 0)
-
 enum {
 	NODE_SLOTS = 64,
 	NODE_GROUP = 8, /* heads a cache line */
@@ -275,9 +273,6 @@ static inline unsigned heads_below(const _Atomic uint64_t *eight, uint64_t head)
 static inline unsigned node_heads_below(const struct node *node, uint64_t head)
 {
 	unsigned group = heads_below(node->hints, head) * NODE_GROUP;
-#if V >= 1
-	__builtin_prefetch((const char *)node + sizeof *node + 8 * group);
-#endif
 	return group + heads_below(&node->heads[group], head);
 }
 
@@ -307,11 +302,12 @@ static inline __attribute__((always_inline)) unsigned node_rank(
 	return node_rank_equal(node, key, head, at, or_equal);
 }
 
+/* All lines that a search may want, at once: header, hints, heads, and rows or children. One wait for memory then costs
+ * as much as one line, where looking at the hints first would make it three waits. */
 static inline void node_prefetch(const struct node *node)
 {
-	const char *line = (const char *)node;
-	__builtin_prefetch(line);
-	__builtin_prefetch(line + 64);
+	for (size_t line = 0; line < sizeof(struct btree_leaf); line += 64)
+		__builtin_prefetch((const char *)node + line);
 }
 
 /* The leaf for a key, and the version that it had then; not validated again. *path may be NULL. `below`: the leaf for the
@@ -335,16 +331,6 @@ static inline __attribute__((always_inline)) struct btree_leaf *btree_descend(
 			if (unlikely(!child))
 				break;
 			node_prefetch(child);
-#if V >= 2 && V < 6
-			if (V == 4 || V == 5 || node->level == 1)
-				for (unsigned i = 0; i < 8; i++)
-					__builtin_prefetch(&child->heads[8 * i]);
-#endif
-#if V == 3 || V == 4
-			if (V == 4 || V == 5 || node->level == 1)
-				for (unsigned i = 0; i < 8; i++)
-					__builtin_prefetch((char*)child + sizeof *child + 64 * i);
-#endif
 			if (!node_look(child, &child_version) || unlikely(!node_holds(node, version)))
 				break;
 			if (path) {

@@ -74,6 +74,8 @@ static enum move_result move_row_out(struct lg_worker *w, struct share *share, w
 	}
 	row_install(w, row, copy.val, copy.head->val_bytes, ext);
 	forget_row(w, share, index);
+	space_raise_frame_floor(&w->host->space, w->host->geometry,
+		atomic_load_explicit(&share->frame, memory_order_relaxed), seen & WORD_VERSION);
 	word_retire(&w->port, index, seen & WORD_VERSION);
 	word_install(&w->port, word_ref_local(&row->word), seen & WORD_VERSION, seen & WORD_ABSENT);
 	into_limbo(w, share, index);

@@ -7,6 +7,7 @@
 static_assert(DIRECTORY_SLOTS_PER_EXTENT == 1 << 16, "slot numbers split into extent and rest by shifting");
 enum { SLOTS_PER_EXTENT_LOG2 = 16 };
 
+#define SLOT_TAKEN      (UINT64_C(1) << 62)
 #define FRAME_LINE_MASK ((UINT64_C(1) << 48) - 1)
 
 uint64_t directory_hash(unsigned table, struct lg_slice key)
@@ -14,7 +15,8 @@ uint64_t directory_hash(unsigned table, struct lg_slice key)
 	return XXH3_64bits_withSeed(key.data, key.bytes, table);
 }
 
-/* Bits 48..63 of the hash are the tag beside the frame, bits 16..47 the tag beside the word. */
+/* Bits 48..63 of the hash are the tag beside the frame, bits 16..45 the tag beside the word. Bit 63 there is clear and bit 62
+ * set, so that no line of slots, where a frame has been or will be, passes for a line of a frame (frame.h: tags). */
 static uint64_t frame_tag(uint64_t hash)
 {
 	return hash & ~FRAME_LINE_MASK;
@@ -22,7 +24,7 @@ static uint64_t frame_tag(uint64_t hash)
 
 static uint64_t word_tag(uint64_t hash)
 {
-	return (hash >> 16) << 32;
+	return ((hash >> 16) << 34 >> 2) | SLOT_TAKEN;
 }
 
 /* The n-th line of a key's two, or NULL when the view makes no sense. */

@@ -60,7 +60,7 @@ static enum move_result take_frame(struct lg_worker *w, uint32_t lines, pod_off 
 static uint64_t version_for(struct lg_worker *w, uint64_t own, word_idx word, pod_off frame)
 {
 	uint64_t carried = word_load(&w->port, word_ref_shared(word)) & WORD_VERSION;
-	uint64_t frame_floor = frame ? space_frame_floor(&w->host->space, &w->port, frame) : 0;
+	uint64_t frame_floor = frame ? space_frame_floor(&w->host->space, w->host->geometry, frame) : 0;
 	if (frame_floor > carried)
 		carried = frame_floor;
 	if (own > carried)
@@ -153,10 +153,13 @@ static enum move_result grow_frame(struct lg_worker *w, struct share *share, wor
 	frame_write(&w->port, frame, version, buffer, lines);
 	port_fence(&w->port);
 	struct space *space = &w->host->space;
+	pod_off old_frame = atomic_load_explicit(&share->frame, memory_order_relaxed);
 	directory_remove(&w->port, &space->directory, directory_hash(row->table, row_key(row)), index);
 	directory_enter(&w->port, &space->directory, directory_hash(row->table, row_key(row)),
 		(struct frame_ref){frame, index});
-	space_retire(space, epoch_load(&w->port), 0, atomic_load_explicit(&share->frame, memory_order_relaxed), share->lines);
+	full_fence(); /* unreachable before the epoch is read: [running.enter] in host.h */
+	space_raise_frame_floor(space, w->host->geometry, old_frame, seen & WORD_VERSION);
+	space_retire(space, epoch_load(&w->port), 0, old_frame, share->lines);
 	atomic_store_explicit(&share->frame, frame, memory_order_relaxed); /* relaxed: readers check the head */
 	share->lines = capacity;
 	word_install(&w->port, ref, version, kept | WORD_USED);

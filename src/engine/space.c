@@ -282,12 +282,3 @@ void space_trim(struct space *space, struct cxl_port *port, uint64_t floor)
 		claim_give(port, CLAIM_EXTENT, extent, floor);
 	}
 }
-
-uint64_t space_frame_floor(const struct space *space, const struct cxl_port *port, pod_off frame)
-{
-	uint64_t extent = (frame - port->geometry->extents_offset) / EXTENT_BYTES;
-	/* Relaxed: only the owner wrote here since it took the row back, reading this line. */
-	uint64_t tag = atomic_load_explicit(&port_line(port, frame)->tag, memory_order_relaxed) & WORD_VERSION;
-	uint64_t floor = space->extent_floor[extent];
-	return tag > floor ? tag : floor;
-}

@@ -61,7 +61,7 @@ struct space {
 	/* frames */
 	struct frame_class classes[FRAME_CLASSES];
 	uint32_t *extent_frames;  /* by extent number: frames in use or in limbo; UINT32_MAX: not ours */
-	uint64_t *extent_floor;   /* greatest version that the extent carried before it was carved */
+	uint64_t *extent_floor;   /* greatest version that anything retired in the extent carried */
 	struct stack empty_extents; /* ours, uncarved */
 	uint64_t extents_hint;
 	uint64_t own_extent_count;
@@ -125,7 +125,19 @@ void space_reclaim(struct space *space, const struct pod_geometry *geometry, uin
 /* Gives extents that no frame uses, and word blocks that no word uses, back to the pod, with `floor`. Keeps one of each. */
 void space_trim(struct space *space, struct cxl_port *port, uint64_t floor);
 
-/* Greatest version that a frame's lines may have carried, from its first line and its extent. */
-uint64_t space_frame_floor(const struct space *space, const struct cxl_port *port, pod_off frame);
+/* Frames of this extent have carried `version`. */
+static inline void space_raise_frame_floor(struct space *space, const struct pod_geometry *geometry, pod_off frame,
+	uint64_t version)
+{
+	uint64_t *floor = &space->extent_floor[(frame - geometry->extents_offset) / EXTENT_BYTES];
+	*floor = version > *floor ? version : *floor;
+}
+
+/* A version that no frame of this one's extent that is free now has ever exceeded. From private memory: what the lines say is not
+ * asked, since anything may be written there. */
+static inline uint64_t space_frame_floor(const struct space *space, const struct pod_geometry *geometry, pod_off frame)
+{
+	return space->extent_floor[(frame - geometry->extents_offset) / EXTENT_BYTES];
+}
 
 #endif

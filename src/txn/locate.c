@@ -180,6 +180,7 @@ int locate_grow(struct lg_txn *txn, struct write_entry *entry, uint32_t min_val_
 		answer = (struct move_answer){{reply->frame, reply->word}, reply->old_version, reply->new_version};
 	}
 	if (answer.ref.word != word_ref_index(entry->ref) || answer.old_version != entry->version ||
+		answer.new_version != (word_load(&txn->w->port, entry->ref) & WORD_VERSION) ||
 		!frame_off_valid(&txn->w->port, answer.ref.frame, frame_lines_for(key.bytes, min_val_bytes)))
 		return LG_CORRUPT;
 	/* The content is the same under the new version, and nobody wrote between: earlier reads stay true. */
