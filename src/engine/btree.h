@@ -51,7 +51,7 @@ int btree_insert(struct btree *tree, struct heap_local *local, struct cxl_port *
 	struct row **existing, struct leaf_change *change);
 
 /* Takes exactly this row out of the tree. False: it is not there. The row is the caller's to retire. Unlinks a leaf that has
- * become empty where that is possible. */
+ * become empty where that is possible, and retires it with the epoch of that moment, at least `epoch`. */
 bool btree_remove(struct btree *tree, struct heap_local *local, struct cxl_port *port, uint64_t epoch, const struct row *row);
 
 /* Whether the leaf still is as it was seen, and is not locked. */

@@ -2,7 +2,8 @@
  * leaf's bound, by a descent. */
 #include "engine/btree_node.h"
 
-/* Copies rows [from, to), or the other way round, and the bound on that side. False: the leaf changed meanwhile. */
+/* Copies rows [from, to), or the other way round, and the bound on that side. False: the leaf changed meanwhile. A bound
+ * never changes, and lives as long as the caller's epoch. */
 static bool batch_take(const struct btree *tree, struct btree_leaf *leaf, uint64_t version, unsigned from, unsigned to,
         bool reverse, struct leaf_batch *batch)
 {
@@ -11,13 +12,16 @@ static bool batch_take(const struct btree *tree, struct btree_leaf *leaf, uint64
 	for (unsigned i = 0; i < batch->count; i++)
 		batch->rows[i] = leaf_row(leaf, reverse ? to - 1 - i : from + i);
 	const struct bound *bound = reverse ? node_lo(&leaf->node) : node_hi(&leaf->node);
+	if (!node_holds(&leaf->node, version))
+		return false;
+	/* Only now: the caller's key may be the bound of the batch before, in this same place. */
 	batch->last = bound == (reverse ? tree->lo : tree->hi);
 	batch->bound_bytes = 0;
-	if (!batch->last && bound) {
+	if (!batch->last) {
 		batch->bound_bytes = bound->bytes;
 		memcpy(batch->bound, bound->data, bound->bytes);
 	}
-	return node_holds(&leaf->node, version);
+	return true;
 }
 
 void btree_batch_forward(struct btree *tree, struct lg_slice from, struct leaf_batch *batch)

@@ -12,7 +12,7 @@ struct check {
 static const char *check_heads(const struct node *node)
 {
 	unsigned count = node_count(node), prefix = node_prefix(node);
-	struct lg_slice first, key;
+	struct lg_slice first = {NULL, 0}, key = {NULL, 0};
 	for (unsigned i = 0; i < NODE_SLOTS; i++) {
 		if (i >= count) {
 			if (node_head(node, i) != UINT64_MAX)

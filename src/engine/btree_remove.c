@@ -8,6 +8,7 @@
  * Locks: parent, then its children from left to right, each tried, never waited for. When one cannot be had, the
  * unlinking starts over, a few times; then the empty leaf stays where it is, which is right too, until the next try.
  */
+#include "cxl/pod.h"
 #include "engine/btree_node.h"
 
 enum { UNLINK_TRIES = 16 };
@@ -78,6 +79,15 @@ struct unlink {
 	uint64_t epoch;
 };
 
+/* The epoch for what has just become unreachable, read after that: [running.enter] in host.h. The caller's may be older
+ * than that of somebody who still saw it. */
+static uint64_t unlink_epoch(const struct unlink *op)
+{
+	full_fence();
+	uint64_t now = epoch_load(op->port);
+	return now > op->epoch ? now : op->epoch;
+}
+
 /* Unlinks a spare leaf, child step->child of a node that has two children at least. */
 static void leaf_unlink(const struct unlink *op, const struct path_step *step)
 {
@@ -99,8 +109,9 @@ static void leaf_unlink(const struct unlink *op, const struct path_step *step)
 	leaf_bump_word((struct btree_leaf *)kept, op->port, NULL);
 	inner_take(pair.parent, pair.at, left_gone);
 	pair_unlock_gone(&pair, left_gone);
-	node_retire(op->local, gone, op->epoch);
-	bound_retire(op->local, separator, op->epoch);
+	uint64_t epoch = unlink_epoch(op);
+	node_retire(op->local, gone, epoch);
+	bound_retire(op->local, separator, epoch);
 }
 
 /* Moves the only child of an inner node to the inner node beside it. False: there is no room, or something changed. */
@@ -127,7 +138,7 @@ static bool inner_merge(const struct unlink *op, const struct path_step *step)
 	inner_put(kept, left_gone ? 0 : count, separator, inner_child(gone, 0), left_gone);
 	inner_take(pair.parent, pair.at, left_gone); /* the separator has moved down */
 	pair_unlock_gone(&pair, left_gone);
-	node_retire(op->local, &gone->node, op->epoch);
+	node_retire(op->local, &gone->node, unlink_epoch(op));
 	return true;
 }
 
@@ -141,7 +152,7 @@ static void root_drop(const struct unlink *op, const struct path_step *step)
 	/* [btree.publish] Release; pairs with the acquire in btree_descend(). */
 	atomic_store_explicit(&op->tree->root, inner_child(step->node, 0), memory_order_release);
 	node_unlock_obsolete(root, step->version);
-	node_retire(op->local, root, op->epoch);
+	node_retire(op->local, root, unlink_epoch(op));
 }
 
 /* Unlinks the leaf of `key` if nothing is in it. */

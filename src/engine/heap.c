@@ -268,15 +268,21 @@ static void source_close(struct heap_local *local)
 	(void)failed;
 }
 
-/* All size classes that are multiples of 64 begin at multiples of 64, so alignment needs no flag. */
+/* All size classes that are multiples of 64 begin at multiples of 64, so alignment needs no flag; but the smallest, of 8
+ * bytes, is not for us. */
+static size_t source_bytes(size_t bytes)
+{
+	return bytes < 16 ? 16 : bytes;
+}
+
 static void *source_alloc(struct heap_local *local, size_t bytes)
 {
-	return mallocx(bytes, local->alloc_flags);
+	return mallocx(source_bytes(bytes), local->alloc_flags);
 }
 
 static void source_free(struct heap_local *local, void *memory, size_t bytes)
 {
-	sdallocx(memory, bytes, local->alloc_flags);
+	sdallocx(memory, source_bytes(bytes), local->alloc_flags);
 }
 
 #endif

@@ -137,7 +137,9 @@ static int check_config(const struct lg_host_config *config, const struct pod_ge
 	if (config->host_id >= geometry->host_count)
 		return error_set(err, LG_INVALID, "host id %u is out of range: this pod has hosts 0..%u", config->host_id,
 			geometry->host_count - 1);
-	if (config->max_workers < 1 || config->max_workers > LG_MAX_WORKERS)
+	if (config->max_workers < 1)
+		return error_set(err, LG_INVALID, "max_workers is 0; it must be 1..%d", LG_MAX_WORKERS);
+	if (config->max_workers > LG_MAX_WORKERS)
 		return error_set(err, LG_LIMIT, "max_workers is %u; it must be 1..%d", config->max_workers, LG_MAX_WORKERS);
 	if (config->request_timeout_ms < 1)
 		return error_set(err, LG_INVALID, "request_timeout_ms is 0; it must be at least 1");
@@ -299,7 +301,7 @@ int lg_partition_place(struct lg_host *host, uint32_t partition, uint32_t host_i
 		return error_set(err, LG_FORKED, "the host was opened before fork()");
 	struct cxl_port port = passing_port(host);
 	if (partition >= host->geometry->partition_count)
-		return error_set(err, LG_LIMIT, "partition %u is out of range: this pod has partitions 0..%u", partition,
+		return error_set(err, LG_INVALID, "partition %u is out of range: this pod has partitions 0..%u", partition,
 			host->geometry->partition_count - 1);
 	if (host_id >= host->geometry->host_count)
 		return error_set(err, LG_INVALID, "host id %u is out of range: this pod has hosts 0..%u", host_id,

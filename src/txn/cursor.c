@@ -228,15 +228,22 @@ static int reread(struct lg_txn *txn, const struct lg_table *table, struct curso
 }
 
 /* The batch is through: on to the next leaf, or the rest of this one. */
-static void advance(struct cursor *cursor)
+static int advance(struct lg_txn *txn, const struct lg_table *table, const struct scan_range *range, struct cursor *cursor)
 {
-	cursor->fetched = false;
-	if (cursor->last_batch)
+	if (cursor->last_batch) {
 		cursor->done = true;
-	else if (cursor->truncated)
-		cursor->bound_bytes = key_to(cursor->bound, lg_slice(cursor->last_key, cursor->last_key_bytes));
-	else
-		cursor->bound_bytes = key_to(cursor->bound, lg_slice(cursor->after, cursor->after_bytes));
+		return LG_OK;
+	}
+	if (cursor->truncated)
+		return reread(txn, table, cursor); /* counted, so that answers that lead nowhere end */
+	struct lg_slice bound = lg_slice(cursor->bound, cursor->bound_bytes);
+	struct lg_slice after = lg_slice(cursor->after, cursor->after_bytes);
+	int order = compare(after, bound);
+	if (range->reverse ? bound.bytes && order >= 0 : order <= 0)
+		return txn_fail(txn, LG_CORRUPT, LG_ABORT_ERROR, -1, table, bound);
+	cursor->fetched = false;
+	cursor->bound_bytes = key_to(cursor->bound, after);
+	return LG_OK;
 }
 
 int cursor_next(struct lg_txn *txn, struct lg_table *table, const struct scan_range *range, struct cursor *cursor,
@@ -257,8 +264,8 @@ int cursor_next(struct lg_txn *txn, struct lg_table *table, const struct scan_ra
 			code = step_row(txn, table, range, cursor, edit, &sight);
 			if (code == LG_OK)
 				return LG_OK;
-		} else {
-			advance(cursor);
+		} else if ((code = advance(txn, table, range, cursor)) != LG_OK) {
+			return code;
 		}
 		if (code == LG_OK || code == LG_NOTFOUND)
 			continue;
