@@ -3,6 +3,7 @@
 #     make                  everything in release mode, asserts on: build/liger, build/libliger.a, build/libliger.so
 #     make bench            packages, build, then TPC-C over two host processes; BENCH_ARGS="..." adds options
 #     make test             packages, build, then every test and check; the last line counts them
+#     make yards            packages, build, then the table of speeds in yards; YARDS_ARGS="..." adds options
 #     make check            the unit and pod tests alone
 #     make check-asan check-ubsan check-tsan check-clang check-mutants
 #     make check-cli check-install check-lint
@@ -34,6 +35,7 @@ WERROR ?= $(if $(CI),1,0)
 PREFIX ?= /usr/local
 DESTDIR ?=
 BENCH_ARGS ?=
+YARDS_ARGS ?=
 
 is_clang = $(findstring clang,$(notdir $(firstword $(1))))
 
@@ -52,7 +54,9 @@ SONAME := libliger.so.0
 # ---- Sources ---------------------------------------------------------------------------------------------------------
 
 LIB_SRC := $(wildcard src/*.c src/*/*.c)
-BENCH_SRC := $(wildcard benchmarks/*.c benchmarks/*/*.c)
+# The yardstick is a program of its own, which knows nothing of Liger.
+YARDSTICK_SRC := benchmarks/yards/yardstick.c
+BENCH_SRC := $(filter-out $(YARDSTICK_SRC),$(wildcard benchmarks/*.c benchmarks/*/*.c))
 TOOL_SRC := $(wildcard tools/*.c)
 TEST_COMMON_SRC := $(wildcard tests/common/*.c)
 
@@ -66,7 +70,7 @@ POD_SRC := $(wildcard tests/pod/*_test.c)
 POD_HELPER_SRC := $(filter-out %_test.c,$(wildcard tests/pod/*.c)) $(TEST_COMMON_SRC)
 
 FORMATTED := $(wildcard $(foreach d,include src src/* benchmarks benchmarks/* tools tests tests/*,$(d)/*.c $(d)/*.h))
-TIDIED := $(LIB_SRC) $(BENCH_SRC) $(TOOL_SRC)
+TIDIED := $(LIB_SRC) $(BENCH_SRC) $(TOOL_SRC) $(YARDSTICK_SRC)
 
 # ---- Flags -----------------------------------------------------------------------------------------------------------
 
@@ -190,10 +194,15 @@ endef
 Q = $(if $(V),,@echo '  $@'; )
 
 .PHONY: all
-all: $(O)/liger $(O)/libliger.a $(O)/libliger.so $(O)/liger.pc
+all: $(O)/liger $(O)/yardstick $(O)/libliger.a $(O)/libliger.so $(O)/liger.pc
 
 FORCE:
 $(foreach v,$(VARIANTS),$(eval $(call variant_rules,$(v))))
+
+# With flags of its own: a yard must not change when Liger's flags do.
+$(O)/yardstick: $(YARDSTICK_SRC)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(DIALECT) -O3 -march=$(ARCH) $(WARNINGS) $(if $(filter 1,$(WERROR)),-Werror) -o $@ $< -pthread
 
 # ---- What is installed ------------------------------------------------------------------------------------------------
 
@@ -229,7 +238,7 @@ install: all
 
 # ---- The two commands -------------------------------------------------------------------------------------------------
 
-.PHONY: bench test
+.PHONY: bench test yards
 bench:
 	@scripts/deps.sh build
 	+@$(MAKE) --no-print-directory -j$$(nproc) all
@@ -238,6 +247,11 @@ bench:
 test:
 	@scripts/deps.sh test
 	+@MAKE='$(MAKE)' scripts/run_tests.sh all
+
+yards:
+	@scripts/deps.sh yards
+	+@$(MAKE) --no-print-directory -j$$(nproc) $(O)/liger $(O)/yardstick
+	benchmarks/yards/table.py --build $(O) $(YARDS_ARGS)
 
 # ---- Tests ------------------------------------------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 #
 #     scripts/deps.sh build    what `make`, `make bench` and `make install` need
 #     scripts/deps.sh test     that, and what `make test` needs besides
+#     scripts/deps.sh yards    what `make yards` needs
 #
 # As root, missing packages are installed with apt-get. Anyone else is told the command. When all are present it takes a
 # few milliseconds. LIGER_SKIP_DEPS=1 skips it, for systems that bring compiler and libraries in another way.
@@ -14,9 +15,10 @@ test_packages=(g++ libcmocka-dev clang clang-tidy clang-format python3)
 
 case "${1:-}" in
 build) packages=("${build_packages[@]}") ;;
+yards) packages=("${build_packages[@]}" python3) ;;
 test) packages=("${build_packages[@]}" "${test_packages[@]}") ;;
 *)
-	echo "usage: scripts/deps.sh build|test" >&2
+	echo "usage: scripts/deps.sh build|test|yards" >&2
 	exit 2
 	;;
 esac

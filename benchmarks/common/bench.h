@@ -81,8 +81,10 @@ struct bench_workload {
 	/* Every worker: its share of the load. Says in advance how many rows that will be, for the progress bar. */
 	uint64_t (*load_rows)(const struct bench_worker *w);
 	int (*load)(struct bench_worker *w, struct lg_error *err);
-	/* Every worker: one transaction, retried until it commits. */
-	struct bench_outcome (*transaction)(struct bench_worker *w);
+	/* Every worker: one transaction, retried until it commits. *outcome is zeroed before. It is not returned: what
+	 * is stored in parts and loaded as a whole waits for every store before it, a row's cache misses among them,
+	 * which cost a tenth of a small transaction. */
+	void (*transaction)(struct bench_worker *w, struct bench_outcome *outcome);
 	/* Every worker, with a barrier of all workers of all hosts after each step (0..check_steps-1): checks its
 	 * share. `after_run` is false right after the load. */
 	uint32_t check_steps;

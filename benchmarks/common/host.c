@@ -34,6 +34,8 @@ struct host_worker {
 	_Alignas(LINE_BYTES) _Atomic uint64_t live; /* commits so far, for progress: written by its worker alone */
 	uint64_t commits[BENCH_MAX_TYPES], rolled_back[BENCH_MAX_TYPES];
 	struct histogram latency[BENCH_MAX_TYPES];
+	bool measuring;
+	struct lg_stats accesses; /* in the measured phase; until its end, at its beginning */
 };
 
 struct host_run {
@@ -122,6 +124,22 @@ static void count(struct host_worker *w, const struct bench_outcome *outcome, ui
 	histogram_add(&w->latency[outcome->type], ns);
 }
 
+static void begin_measuring(struct host_worker *w)
+{
+	lg_worker_stats(w->bench.worker, &w->accesses);
+	w->measuring = true;
+}
+
+static void end_measuring(struct host_worker *w)
+{
+	struct lg_stats before = w->accesses;
+
+	if (!w->measuring)
+		return;
+	lg_worker_stats(w->bench.worker, &w->accesses);
+	stats_since(&w->accesses, &before);
+}
+
 static void task_run(void *arg, uint32_t index)
 {
 	struct host_run *r = arg;
@@ -131,9 +149,14 @@ static void task_run(void *arg, uint32_t index)
 	for (;;) {
 		/* [bench.phase] Acquire; pairs with the release in measure(): the scale is there before its phase. */
 		int phase = atomic_load_explicit(&r->phase, memory_order_acquire);
-		if (phase == PHASE_STOP)
+		if (phase == PHASE_STOP) {
+			end_measuring(w);
 			return;
-		struct bench_outcome outcome = r->workload->transaction(&w->bench);
+		}
+		if (phase == PHASE_MEASURE && !w->measuring)
+			begin_measuring(w);
+		struct bench_outcome outcome = {0};
+		r->workload->transaction(&w->bench, &outcome);
 		uint64_t end = ticks_now();
 
 		if (outcome.code != LG_OK) {
@@ -300,6 +323,7 @@ static void gather(struct host_run *r)
 			r->result->rolled_back[t] += w->rolled_back[t];
 			histogram_merge(&r->result->latency[t], &w->latency[t]);
 		}
+		stats_add(&r->result->workers, &w->accesses);
 		failures_merge(&r->failures, &w->failures);
 	}
 }
@@ -432,6 +456,8 @@ static bool join(struct host_run *r, uint32_t host_id, const atomic_bool *stop)
 	lg_host_config_init(&config);
 	config.host_id = host_id;
 	config.max_workers = r->o->workers + 1; /* and the coordinator */
+	/* On a busy machine a host may not run for seconds: it is the coordinators who say when one has vanished. */
+	config.request_timeout_ms = CONTROL_SILENCE_S * 1000;
 	if (lg_host_open(r->uri, &config, &r->bench.host, &err) != LG_OK)
 		return say(r, err.message);
 	r->bench.host_count = lg_host_count(r->bench.host);

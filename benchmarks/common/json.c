@@ -75,6 +75,17 @@ static void add_movement(cJSON *root, const struct run_result *r, double commits
 	add(pod, "fences", (double)s->fences / commits);
 	add(pod, "directory_hits", (double)s->directory_hits / commits);
 	add(pod, "directory_misses", (double)s->directory_misses / commits);
+
+	/* Absolute, so that "none" can be told from "few". */
+	cJSON *workers = cJSON_AddObjectToObject(root, "worker_accesses");
+	s = &r->sum.workers;
+	add(workers, "remote_reads", (double)s->remote_reads);
+	add(workers, "word_writes", (double)s->word_writes);
+	add(workers, "line_writes", (double)s->line_writes);
+	add(workers, "line_flushes", (double)s->line_flushes);
+	add(workers, "directory_misses", (double)s->directory_misses);
+	add(workers, "requests_sent", (double)s->requests_sent);
+	add(workers, "requests_served", (double)s->requests_served);
 }
 
 static void add_memory(cJSON *root, const struct run_result *r)

@@ -28,7 +28,7 @@ void stats_since(struct lg_stats *stats, const struct lg_stats *before)
 	memcpy(stats, now, sizeof(now));
 }
 
-static void stats_add(struct lg_stats *into, const struct lg_stats *from)
+void stats_add(struct lg_stats *into, const struct lg_stats *from)
 {
 	uint64_t a[STATS_WORDS], b[STATS_WORDS];
 
@@ -51,6 +51,7 @@ static void add_host(struct run_result *r, const struct host_result *h, uint32_t
 	r->sum.rss_bytes += h->rss_bytes;
 	r->sum.rss_private_bytes += h->rss_private_bytes;
 	stats_add(&r->sum.run, &h->run);
+	stats_add(&r->sum.workers, &h->workers);
 	for (uint32_t t = 0; t < type_count; t++) {
 		r->sum.commits[t] += h->commits[t];
 		r->sum.rolled_back[t] += h->rolled_back[t];

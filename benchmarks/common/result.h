@@ -11,7 +11,8 @@ struct host_result {
 	uint64_t load_rows, load_ns;
 	uint64_t rss_bytes, rss_private_bytes;
 	uint64_t commits[BENCH_MAX_TYPES], rolled_back[BENCH_MAX_TYPES];
-	struct lg_stats run; /* counters of the measured phase; memory at its end */
+	struct lg_stats run;     /* counters of the measured phase; memory at its end */
+	struct lg_stats workers; /* counters of the workers' transactions alone, without what else the host does */
 	struct histogram latency[BENCH_MAX_TYPES];
 };
 
@@ -30,6 +31,9 @@ size_t host_result_bytes(uint32_t type_count);
 
 /* Leaves in `stats` what was counted since `before`; memory stays as it is now. */
 void stats_since(struct lg_stats *stats, const struct lg_stats *before);
+
+/* Adds all of `from`, counters and memory, to `into`. */
+void stats_add(struct lg_stats *into, const struct lg_stats *from);
 
 /* Fills sum and rates from the hosts'. */
 void result_sum(struct run_result *r, uint32_t type_count);

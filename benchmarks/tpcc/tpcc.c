@@ -197,7 +197,7 @@ static void wait_for_user(struct bench_worker *w, uint32_t type, double factor)
 	}
 }
 
-static struct bench_outcome transaction(struct bench_worker *w)
+static void transaction(struct bench_worker *w, struct bench_outcome *outcome)
 {
 	static int (*const run[TPCC_TYPE_COUNT])(struct bench_worker *) = {
 	        [TPCC_NEW_ORDER] = tpcc_new_order,
@@ -206,18 +206,18 @@ static struct bench_outcome transaction(struct bench_worker *w)
 	        [TPCC_DELIVERY] = tpcc_delivery,
 	        [TPCC_STOCK_LEVEL] = tpcc_stock_level,
 	};
-	struct bench_outcome outcome = {.type = next_type(w)};
 
+	outcome->type = next_type(w);
 	if (tpcc_of(w)->think_factor > 0)
-		wait_for_user(w, outcome.type, tpcc_of(w)->think_factor);
-	outcome.code = run[outcome.type](w);
-	if (outcome.code == TPCC_ROLLBACK) {
-		outcome.rolled_back = true;
-		outcome.code = LG_OK;
+		wait_for_user(w, outcome->type, tpcc_of(w)->think_factor);
+	outcome->code = run[outcome->type](w);
+	if (outcome->code == TPCC_ROLLBACK) {
+		outcome->rolled_back = true;
+		outcome->code = LG_OK;
 	}
-	if (outcome.code != LG_OK)
-		snprintf(w->failure, sizeof(w->failure), "%s: %s", type_names[outcome.type], lg_strerror(outcome.code));
-	return outcome;
+	if (outcome->code != LG_OK)
+		snprintf(w->failure, sizeof(w->failure), "%s: %s", type_names[outcome->type],
+		        lg_strerror(outcome->code));
 }
 
 static void report(const struct bench *bench, FILE *table, void *json)

@@ -163,9 +163,29 @@ static enum ycsb_type plan_core(struct ycsb_worker *w)
 	}
 }
 
+/* The next rows of this worker's share of all other hosts' rows, which are numbered host by host. */
+static enum ycsb_type plan_share_all(struct ycsb_worker *w)
+{
+	uint64_t keys = w->y->keys;
+
+	for (; w->op_count < w->y->ops && w->to_share < w->share_end; w->to_share++) {
+		uint64_t host = w->to_share / keys;
+
+		if (host >= w->bench->bench->host_id)
+			host++;
+		w->op[w->op_count++] = (struct ycsb_op){
+		        .action = YCSB_DO_GET,
+		        .key = host << YCSB_HOST_SHIFT | w->to_share % keys,
+		};
+	}
+	return YCSB_READ;
+}
+
 enum ycsb_type ycsb_plan(struct ycsb_worker *w)
 {
 	w->op_count = 0;
+	if (w->to_share < w->share_end)
+		return plan_share_all(w);
 	switch (w->y->kind) {
 	case YCSB_TIGON: return plan_tigon(w);
 	case YCSB_TIGON_SCAN: return plan_tigon_scan(w);

@@ -4,9 +4,16 @@
 
 #include "ycsb.h"
 
-static int judge(const struct ycsb_worker *w, const void *row, size_t bytes, uint64_t key)
+enum { THOROUGH_EACH = 64 };
+
+/* A benchmark that looked at every byte of every row would measure itself: it does at one row of THOROUGH_EACH. */
+static int judge(struct ycsb_worker *w, const void *row, size_t bytes, uint64_t key)
 {
-	return row_plausible(&w->y->shape, row, bytes, key) ? LG_OK : YCSB_TORN;
+	const struct row_shape *shape = &w->y->shape;
+	bool good = w->judged++ % THOROUGH_EACH ? row_ends_agree(shape, row, bytes, key)
+	                                        : row_intact(shape, row, bytes, key);
+
+	return good ? LG_OK : YCSB_TORN;
 }
 
 static int missing_if_not_found(int code)
@@ -150,20 +157,19 @@ void ycsb_explain(struct ycsb_worker *w, int code)
 	snprintf(w->bench->failure, sizeof(w->bench->failure), "%.159s", why);
 }
 
-struct bench_outcome ycsb_transaction(struct bench_worker *bw)
+void ycsb_transaction(struct bench_worker *bw, struct bench_outcome *outcome)
 {
 	struct ycsb_worker *w = bw->state;
-	struct bench_outcome outcome = {.type = ycsb_plan(w)};
 
-	outcome.code = lg_run(bw->worker, body, w);
-	if (outcome.code != LG_OK) {
-		ycsb_explain(w, outcome.code);
-		return outcome;
+	outcome->type = ycsb_plan(w);
+	outcome->code = lg_run(bw->worker, body, w);
+	if (outcome->code != LG_OK) {
+		ycsb_explain(w, outcome->code);
+		return;
 	}
 	w->done.updates += w->attempt.updates;
 	w->done.inserted += w->attempt.inserted;
 	w->done.deleted += w->attempt.deleted;
 	if (w->op[0].action == YCSB_DO_INSERT)
 		w->appended++;
-	return outcome;
 }

@@ -30,6 +30,7 @@ static const struct bench_option option_table[] = {
         {"--single", "get|put", "one get or one blind put a transaction, instead of --workload"},
         {"--zipf", "THETA", "skew, 0 (uniform) to 0.99 (default 0.7; A to F 0.99; --single 0)"},
         {"--cross-host", "P", "transactions that touch another host's rows, percent (default 0)"},
+        {"--share-all", NULL, "read all rows of other hosts once at first, so that they lie in the pod"},
         {"--keys", "N", "rows loaded by each host (default 300000)"},
         {"--fields", "N", "fields of a row (default 10)"},
         {"--field-bytes", "N", "bytes of a field, 8 or more (default 100)"},
@@ -101,6 +102,10 @@ static bool set(void *workload, const char *name, const char *value, char *err, 
 		return set_mix(y, value, err, err_bytes);
 	if (strcmp(name, "--single") == 0)
 		return set_single(y, value, err, err_bytes);
+	if (strcmp(name, "--share-all") == 0) {
+		y->share_all = true;
+		return true;
+	}
 	if (strcmp(name, "--ops") == 0) {
 		y->ops_given = true;
 		return number_parse_u32(value, 1, YCSB_MAX_OPS, &y->ops, err, err_bytes);
@@ -165,6 +170,10 @@ static const char *find_contradiction(const struct ycsb *y, const struct bench *
 		return "--cross-host needs two hosts or more";
 	if (y->cross_percent && y->kind == YCSB_CORE && y->core == 'D')
 		return "--cross-host: workload D reads what its own host has added: it has no transactions over hosts";
+	if (y->share_all && !y->cross_percent)
+		return "--share-all goes with --cross-host: else nobody touches other hosts' rows";
+	if (y->share_all && y->kind == YCSB_TIGON_SCAN)
+		return "--share-all reads rows that --mix scan may have deleted";
 	return NULL;
 }
 
@@ -236,6 +245,12 @@ static int worker_open(struct bench_worker *bw)
 	w->y = y;
 	w->bench = bw;
 	w->base = (uint64_t)bw->bench->host_id << YCSB_HOST_SHIFT;
+	if (y->share_all) {
+		uint64_t others = y->keys * (bw->bench->host_count - 1);
+
+		w->to_share = ycsb_share_begin(bw, others, bw->index);
+		w->share_end = ycsb_share_begin(bw, others, bw->index + 1);
+	}
 	w->row = malloc(y->shape.bytes);
 	bw->state = w;
 	return w->row ? LG_OK : LG_NOSPACE;

@@ -13,6 +13,9 @@
  *   tigon, mix scan    80% two scans, 10% a scan that fills the first gap it sees by an insert, 10% a delete
  *   A .. F     YCSB's core workloads (Cooper et al., SoCC 2010): one operation a transaction; updates write one field
  *   get, put   one read, or one blind write of a whole row, a transaction
+ *
+ * With --share-all each worker begins by reading its share of all other hosts' rows once, so that they lie in the pod
+ * from then on: what a long run comes to by itself.
  */
 #ifndef LIGER_YCSB_YCSB_H
 #define LIGER_YCSB_YCSB_H
@@ -48,6 +51,7 @@ struct ycsb {
 	double theta; /* negative: the workload's own */
 	struct row_shape shape;
 	struct zipf zipf;
+	bool share_all;
 	bool ops_given, read_given, mix_given, workload_given, single_given, scan_given;
 	struct lg_table *rows, *checks;
 };
@@ -68,8 +72,10 @@ struct ycsb_effects {
 struct ycsb_worker {
 	const struct ycsb *y;
 	struct bench_worker *bench;
-	uint64_t base;     /* of this host's keys */
-	uint64_t appended; /* keys this worker has added behind the loaded ones */
+	uint64_t base;                /* of this host's keys */
+	uint64_t appended;            /* keys this worker has added behind the loaded ones */
+	uint64_t judged;              /* rows looked at */
+	uint64_t to_share, share_end; /* numbers of the others' rows that are yet to be read once (share_all) */
 	struct ycsb_effects attempt, done;
 	uint32_t op_count;
 	struct ycsb_op op[YCSB_MAX_OPS];
@@ -94,7 +100,7 @@ static inline uint64_t ycsb_share_begin(const struct bench_worker *w, uint64_t k
 enum ycsb_type ycsb_plan(struct ycsb_worker *w);
 
 /* Runs them until they commit (transact.c). */
-struct bench_outcome ycsb_transaction(struct bench_worker *w);
+void ycsb_transaction(struct bench_worker *w, struct bench_outcome *outcome);
 /* Why a run of a body ended with `code`, for w->failure. */
 void ycsb_explain(struct ycsb_worker *w, int code);
 

@@ -8,17 +8,19 @@ static_assert((CHANNEL_LINES & (CHANNEL_LINES - 1)) == 0, "a line's place is its
 static_assert(MESSAGE_MAX_LINES + ACKNOWLEDGE_LINES <= CHANNEL_LINES,
         "the longest message fits before the next acknowledgement is due");
 
-pod_off channel_offset(const struct pod_geometry *geometry, unsigned from, unsigned to)
+pod_off channel_offset(const struct pod_geometry *geometry, unsigned from, unsigned to, enum channel_lane lane)
 {
 	assert(from < geometry->host_count && to < geometry->host_count);
-	return geometry->channels_offset + ((pod_off)from * geometry->host_count + to) * CHANNEL_BYTES;
+	pod_off pair = (pod_off)from * geometry->host_count + to;
+	return geometry->channels_offset + (pair * CHANNEL_LANES + lane) * CHANNEL_BYTES;
 }
 
 void channel_end_init(
-        struct channel_end *end, const struct pod_geometry *geometry, unsigned from, unsigned to, uint64_t generation)
+        struct channel_end *end, const struct pod_geometry *geometry, unsigned from, unsigned to,
+	enum channel_lane lane, uint64_t generation)
 {
 	*end = (struct channel_end){
-	        .offset = channel_offset(geometry, from, to), .generation = generation << GENERATION_SHIFT};
+	        .offset = channel_offset(geometry, from, to, lane), .generation = generation << GENERATION_SHIFT};
 }
 
 static pod_off line_offset(const struct channel_end *end, uint64_t line)

@@ -1,4 +1,5 @@
-/* channel.h: a single-producer single-consumer ring of tagged lines, one for each ordered pair of hosts.
+/* channel.h: a single-producer single-consumer ring of tagged lines, one for each ordered pair of hosts and
+ * each of two lanes: requests and replies. A reply never waits behind a request, so replies can always be taken.
  *
  *   line n % CHANNEL_LINES, tag = n + 1 where n counts lines from the two hosts' joining on; the last line is the
  *   consumer's: payload = how many lines it has consumed, tag = the same + 1.
@@ -39,9 +40,12 @@ struct channel_end {
 	uint64_t acknowledged; /* sender: lines known to be consumed; receiver: lines told to be consumed */
 };
 
-pod_off channel_offset(const struct pod_geometry *geometry, unsigned from, unsigned to);
+enum channel_lane { LANE_REQUESTS, LANE_REPLIES };
+
+pod_off channel_offset(const struct pod_geometry *geometry, unsigned from, unsigned to, enum channel_lane lane);
 /* Either end, when a host of the pair has (re)joined: generation = sum of the incarnations of both. */
 void channel_end_init(struct channel_end *end, const struct pod_geometry *geometry, unsigned from, unsigned to,
+	enum channel_lane lane,
 	uint64_t generation);
 
 /* Whether a message of `lines` lines fits now; looks at the acknowledgement line when it seems not to. */

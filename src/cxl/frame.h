@@ -46,8 +46,11 @@ static inline size_t frame_val_capacity(uint32_t lines, size_t key_bytes)
 
 static inline bool frame_off_valid(const struct cxl_port *port, pod_off frame, uint32_t lines)
 {
+	/* Within one extent: a length that was scribbled over cannot reach into the next. */
+	pod_off first = frame - port->geometry->extents_offset;
 	return frame % LINE_BYTES == 0 && frame >= port->geometry->extents_offset &&
-	       frame <= port->geometry->region_bytes - (pod_off)lines * LINE_BYTES;
+	       frame < port->geometry->region_bytes &&
+	       first % EXTENT_BYTES + (pod_off)lines * LINE_BYTES <= EXTENT_BYTES;
 }
 
 enum frame_result {

@@ -15,7 +15,7 @@
  *   SWcc, not coherent: touched through line.h, channel.h and directory slots only
  *     hwcc_bytes  catalog (1 MiB)
  *                 host roots [hosts], 8 KiB each: directory root, statistics; written by their host alone
- *                 channels [hosts][hosts], written by their sender but for the acknowledgement line
+ *                 channels [hosts][hosts][2], written by their sender but for the acknowledgement line
  *                 (redo rings will come here: redo_offset, redo_bytes, 0 in this version)
  *     extents_offset .. region_bytes   extents of 1 MiB, each owned by one host, for frames and directories
  *
@@ -43,7 +43,8 @@ enum {
 	WORDS_PER_BLOCK = 512,
 	WORD_BLOCK_BYTES = WORDS_PER_BLOCK * 8,
 	POD_FORMAT_VERSION = 1,
-	CHANNEL_LINES = 256, /* a power of two; one line more acknowledges */
+	CHANNEL_LANES = 2,   /* requests and replies apart: a reply never waits behind a request */
+	CHANNEL_LINES = 128, /* of a lane; a power of two; one line more acknowledges */
 	CHANNEL_BYTES = (CHANNEL_LINES + 1) * LINE_BYTES,
 	CATALOG_BYTES = 1 << 20,
 	HOST_ROOT_BYTES = 8 << 10,

@@ -86,9 +86,9 @@ static inline __attribute__((always_inline)) struct row *leaf_find(const struct 
 	const struct node *node = &leaf->node;
 	unsigned prefix = atomic_load_explicit(&node->prefix, memory_order_relaxed);
 	if (unlikely(prefix & NODE_PREFIX_CHECK)) {
+		prefix &= ~(unsigned)NODE_PREFIX_CHECK;
 		if (node_prefix_order(node, key))
 			return NULL;
-		prefix &= ~(unsigned)NODE_PREFIX_CHECK;
 	}
 	uint64_t head = key_head(key, prefix);
 	unsigned at = node_heads_below(node, head), count = node_count(node);

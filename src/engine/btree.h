@@ -48,11 +48,12 @@ struct row *btree_find(struct btree *tree, struct lg_slice key, struct leaf_look
 /* Adds a row, whose key (row->data) is not yet there. `epoch`: the current one, for what is retired.
  * Returns: LG_OK; LG_EXISTS, *existing is the row of that key and *change is untouched; LG_NOSPACE (nothing changed). */
 int btree_insert(struct btree *tree, struct heap_local *local, struct cxl_port *port, uint64_t epoch, struct row *row,
-	struct row **existing, struct leaf_change *change);
+        struct row **existing, struct leaf_change *change);
 
 /* Takes exactly this row out of the tree. False: it is not there. The row is the caller's to retire. Unlinks a leaf that has
  * become empty where that is possible, and retires it with the epoch of that moment, at least `epoch`. */
-bool btree_remove(struct btree *tree, struct heap_local *local, struct cxl_port *port, uint64_t epoch, const struct row *row);
+bool btree_remove(
+        struct btree *tree, struct heap_local *local, struct cxl_port *port, uint64_t epoch, const struct row *row);
 
 /* Whether the leaf still is as it was seen, and is not locked. */
 bool btree_look_holds(const struct leaf_look *look);

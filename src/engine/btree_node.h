@@ -276,7 +276,7 @@ static inline unsigned node_heads_below(const struct node *node, uint64_t head)
 	return group + heads_below(&node->heads[group], head);
 }
 
-/* Below, within or above the entries that begin with the node's prefix. */
+/* Below, within or above the entries, which all begin with the node's prefix. */
 int node_prefix_order(const struct node *node, struct lg_slice key);
 
 /* node_rank() among entries with the key's head, the first of which is `from`. */
@@ -288,10 +288,10 @@ static inline __attribute__((always_inline)) unsigned node_rank(
 {
 	unsigned prefix = atomic_load_explicit(&node->prefix, memory_order_relaxed);
 	if (unlikely(prefix & NODE_PREFIX_CHECK)) {
+		prefix &= ~(unsigned)NODE_PREFIX_CHECK;
 		int order = node_prefix_order(node, key);
 		if (order)
 			return order < 0 ? 0 : node_count(node);
-		prefix &= ~(unsigned)NODE_PREFIX_CHECK;
 	}
 	uint64_t head = key_head(key, prefix);
 	unsigned at = node_heads_below(node, head), count = node_count(node);

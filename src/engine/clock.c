@@ -153,6 +153,33 @@ void clock_refill(struct lg_worker *w, size_t most)
 	}
 }
 
+bool clock_empty_extent(struct lg_worker *w)
+{
+	struct space *space = &w->host->space;
+	const struct pod_geometry *geometry = w->host->geometry;
+	uint64_t victim = UINT64_MAX;
+	for (uint64_t i = 0; i < geometry->extent_count; i++) {
+		uint32_t frames = space->extent_frames[i];
+		bool directory = directory_has_extent(&space->directory, i);
+		if (frames && frames != UINT32_MAX && !directory &&
+			(victim == UINT64_MAX || frames < space->extent_frames[victim]))
+			victim = i;
+	}
+	if (victim == UINT64_MAX)
+		return false;
+	bool any = false;
+	for (size_t n = 0; n < space->own_block_count * WORDS_PER_BLOCK; n++) {
+		word_idx index;
+		struct share *share = next_share(w, &space->clock_hand, &index);
+		if (!share || share->kind != SHARE_ROW)
+			continue;
+		pod_off frame = atomic_load_explicit(&share->frame, memory_order_relaxed);
+		if ((frame - geometry->extents_offset) / EXTENT_BYTES == victim)
+			any |= clock_retire(w, share, index) == MOVE_OK;
+	}
+	return any;
+}
+
 uint64_t clock_leaving_floor(struct lg_worker *w)
 {
 	uint64_t last = version_first_of(epoch_load(&w->port) + 1) - 1;

@@ -27,7 +27,7 @@ static uint64_t word_tag(uint64_t hash)
 	return ((hash >> 16) << 34 >> 2) | SLOT_TAKEN;
 }
 
-/* The n-th line of a key's two, or NULL when the view makes no sense. */
+/* The n-th line of a key's four, or NULL when the view makes no sense. */
 static struct directory_slot *slot_line(const struct cxl_port *port, const struct directory_view *view, uint64_t hash,
 	unsigned n)
 {
@@ -47,32 +47,41 @@ static struct directory_slot *slot_line(const struct cxl_port *port, const struc
 	return (struct directory_slot *)(void *)(port->base + offset);
 }
 
+/* Slots of one line that match. */
+static unsigned look_in_line(const struct directory_slot *line, uint64_t hash, struct frame_ref *found, unsigned limit)
+{
+	unsigned count = 0;
+	for (unsigned i = 0; i < DIRECTORY_SLOTS_PER_LINE && count < limit; i++) {
+		/* Relaxed: whatever is read is only a guess. */
+		uint64_t frame = atomic_load_explicit(&line[i].frame, memory_order_relaxed);
+		if (!frame || (frame & ~FRAME_LINE_MASK) != frame_tag(hash))
+			continue;
+		uint64_t word = atomic_load_explicit(&line[i].word, memory_order_relaxed);
+		if ((word & ~(uint64_t)UINT32_MAX) != word_tag(hash))
+			continue;
+		found[count++] = (struct frame_ref){(frame & FRAME_LINE_MASK) * LINE_BYTES, (word_idx)word};
+	}
+	return count;
+}
+
 unsigned directory_look(struct cxl_port *port, const struct directory_view *view, uint64_t hash, bool fresh,
 	struct frame_ref *found, unsigned limit)
 {
-	unsigned count = 0;
-	struct directory_slot *line[2] = {slot_line(port, view, hash, 0), slot_line(port, view, hash, 1)};
-	if (!line[0] || !line[1])
-		return 0;
-	if (fresh) {
-		port_flush(port, line[0]);
-		port_flush(port, line[1]);
-		port_full_fence(port);
+	for (unsigned n = 0; fresh && n < DIRECTORY_PROBE_LINES; n++) {
+		const struct directory_slot *line = slot_line(port, view, hash, n);
+		if (!line)
+			return 0;
+		port_flush(port, line);
 	}
-	for (unsigned n = 0; n < 2; n++) {
-		port->counts.line_reads++;
-		for (unsigned i = 0; i < DIRECTORY_SLOTS_PER_LINE && count < limit; i++) {
-			/* Relaxed: whatever is read is only a guess. */
-			uint64_t frame = atomic_load_explicit(&line[n][i].frame, memory_order_relaxed);
-			if (!frame || (frame & ~FRAME_LINE_MASK) != frame_tag(hash))
-				continue;
-			uint64_t word = atomic_load_explicit(&line[n][i].word, memory_order_relaxed);
-			if ((word & ~(uint64_t)UINT32_MAX) != word_tag(hash))
-				continue;
-			found[count++] = (struct frame_ref){(frame & FRAME_LINE_MASK) * LINE_BYTES, (word_idx)word};
-		}
-		if (count)
+	if (fresh)
+		port_full_fence(port);
+	unsigned count = 0;
+	for (unsigned n = 0; n < DIRECTORY_PROBE_LINES && !count; n++) {
+		const struct directory_slot *line = slot_line(port, view, hash, n);
+		if (!line)
 			break;
+		port->counts.line_reads++;
+		count = look_in_line(line, hash, found, limit);
 	}
 	return count;
 }
@@ -135,6 +144,16 @@ void directory_publish(struct cxl_port *port, unsigned owner, struct directory_v
 	atomic_store_explicit(&view->generation, generation, memory_order_release);
 }
 
+bool directory_has_extent(const struct directory_view *view, uint64_t extent)
+{
+	uint32_t log2_slots = atomic_load_explicit(&view->log2_slots, memory_order_relaxed);
+	uint32_t count = log2_slots ? 1u << (log2_slots - SLOTS_PER_EXTENT_LOG2) : 0;
+	for (uint32_t i = 0; i < count; i++)
+		if (atomic_load_explicit(&view->extents[i], memory_order_relaxed) == extent)
+			return true;
+	return false;
+}
+
 void directory_clear_extent(struct cxl_port *port, uint64_t extent)
 {
 	pod_off offset = port->geometry->extents_offset + extent * EXTENT_BYTES;
@@ -151,7 +170,7 @@ void directory_clear_extent(struct cxl_port *port, uint64_t extent)
 
 bool directory_enter(struct cxl_port *port, const struct directory_view *view, uint64_t hash, struct frame_ref ref)
 {
-	for (unsigned n = 0; n < 2; n++) {
+	for (unsigned n = 0; n < DIRECTORY_PROBE_LINES; n++) {
 		struct directory_slot *line = slot_line(port, view, hash, n);
 		for (unsigned i = 0; line && i < DIRECTORY_SLOTS_PER_LINE; i++) {
 			if (atomic_load_explicit(&line[i].frame, memory_order_relaxed))
@@ -170,7 +189,7 @@ bool directory_enter(struct cxl_port *port, const struct directory_view *view, u
 
 void directory_remove(struct cxl_port *port, const struct directory_view *view, uint64_t hash, word_idx word)
 {
-	for (unsigned n = 0; n < 2; n++) {
+	for (unsigned n = 0; n < DIRECTORY_PROBE_LINES; n++) {
 		struct directory_slot *line = slot_line(port, view, hash, n);
 		for (unsigned i = 0; line && i < DIRECTORY_SLOTS_PER_LINE; i++) {
 			if ((word_idx)atomic_load_explicit(&line[i].word, memory_order_relaxed) != word ||

@@ -5,8 +5,8 @@
  * and frame side by side instead of one after the other (a CXL latency each), and words need not lie beside their frames,
  * so HWcc holds one word a row and nothing else.
  *
- * A key hashes to a line; its slot is in that line or the next one. There are no tombstones and no order, so a reader
- * looks at both lines. A slot may be stale, torn (the two words of different times) or scribbled over: whatever it says
+ * A key hashes to a line; its slot is in that line or one of the three behind it. There are no tombstones and no order, so a
+ * reader that does not find it looks at all four (with two, one row in 2,000 found no slot at half load). A slot may be stale, torn (the two words of different times) or scribbled over: whatever it says
  * is checked against the frame's head and the word (frame.h), and a miss costs a flush, a second look and a message.
  *
  * Growth doubles the table at half full: new extents, all slots anew, then a new root generation. Old extents go through limbo.
@@ -16,6 +16,8 @@
 
 #include "cxl/line.h"
 #include "cxl/word.h"
+
+enum { DIRECTORY_PROBE_LINES = 4 };
 
 struct frame_ref {
 	pod_off frame;
@@ -45,10 +47,13 @@ void directory_publish(struct cxl_port *port, unsigned owner, struct directory_v
 	uint32_t extent_count, uint32_t log2_slots);
 /* Zeroes an extent's slots before it is published. */
 void directory_clear_extent(struct cxl_port *port, uint64_t extent);
-/* Enters a row; false when both lines are full. */
+/* Enters a row; false when all its lines are full. */
 bool directory_enter(struct cxl_port *port, const struct directory_view *view, uint64_t hash, struct frame_ref ref);
 /* Removes the slot of a word, if it is there. */
 void directory_remove(struct cxl_port *port, const struct directory_view *view, uint64_t hash, word_idx word);
+
+/* Whether an extent holds part of the table. */
+bool directory_has_extent(const struct directory_view *view, uint64_t extent);
 
 struct lg_worker;
 /* Whether one more row may be entered; grows the table when it is half full. Under the mover lock. (directory_grow.c) */

@@ -146,6 +146,7 @@ static bool chunk_add(struct heap *heap, size_t bytes)
 	size_t want = (bytes + HUGE_BYTES - 1) / HUGE_BYTES * HUGE_BYTES;
 	if (want < heap->next_chunk_bytes)
 		want = heap->next_chunk_bytes;
+	/* lint: private memory */
 	uint8_t *mapped = mmap(
 	        NULL, want + HUGE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (mapped == MAP_FAILED)

@@ -25,7 +25,7 @@ struct heap_local {
 	struct heap *heap;
 	int alloc_flags; /* of mallocx: arena and thread cache */
 	unsigned tcache;
-	size_t credit_bytes;      /* taken from the budget, not yet allocated: most allocations touch no shared counter */
+	size_t credit_bytes; /* taken from the budget, not yet allocated: most allocations touch no shared counter */
 	struct heap_limbo *limbo; /* ring, oldest first */
 	size_t limbo_capacity, limbo_head, limbo_count;
 };

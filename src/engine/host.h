@@ -61,12 +61,11 @@ struct lg_worker {
 /* What this host knows of another. */
 struct peer {
 	alignas(64) _Atomic bool send_lock;
-	struct channel_end send;    /* under send_lock */
-	struct channel_end receive; /* under the mover lock */
+	struct channel_end send[CHANNEL_LANES];    /* under send_lock */
+	struct channel_end receive[CHANNEL_LANES]; /* under the mover lock */
 	_Atomic uint64_t incarnation; /* that `send` is initialised for; 0: never */
 	_Atomic uint64_t generation;  /* of the channels now: the sum of both hosts' incarnations */
 	uint64_t received_generation; /* that `receive` is initialised for */
-	bool corrupt;                 /* its channel contradicted itself: no more is read from it in this generation */
 	_Atomic bool view_lock;       /* refreshing the view; readers check what they find */
 	struct directory_view view;
 };

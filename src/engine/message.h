@@ -21,14 +21,14 @@ enum reply_status {
 	REPLY_BUSY,     /* the row is being written; try again */
 	REPLY_WAIT,     /* space is being freed; end the transaction and try again */
 	REPLY_NOSPACE,
+	REPLY_CORRUPT,  /* the row's frame contradicts its word */
 	REPLY_REFUSED,  /* not the owner, no such table, nonsense */
 	REPLY_STATUS_COUNT
 };
 
 enum move_in_flags {
 	MOVE_IN_INSERT = 1,      /* a key that does not exist gets a placeholder */
-	MOVE_IN_HOLDS_INTENT = 2, /* the requester holds the row's intent (to grow the frame under it) */
-	MOVE_IN_SCANNED = 4,     /* the requester has scanned here: tell what the insert did to the leaf */
+	MOVE_IN_SCANNED = 2, /* the requester has scanned here: tell what the insert did to the leaf */
 };
 
 struct move_in_request {
@@ -50,7 +50,7 @@ struct move_in_reply {
 	struct message_head head;
 	uint64_t frame;
 	uint64_t directory_generation;
-	uint64_t old_version; /* grown under the requester's intent: the word's version before and after */
+	uint64_t old_version; /* the word's version before and after, which differ if the frame was exchanged for a larger one */
 	uint64_t new_version;
 	struct leaf_mark leaf;   /* NOTFOUND: validates the absence. INSERT: the leaf before the insert */
 	struct leaf_mark after;  /* INSERT and SCANNED: the same leaf after it */
@@ -59,13 +59,15 @@ struct move_in_reply {
 	uint8_t status, unused[3];
 };
 
+enum scan_request_flags { SCAN_REVERSE = 1, SCAN_BEHIND = 2 /* forward: without the bound itself */ };
+
 struct scan_request {
 	struct message_head head;
-	uint8_t table, reverse;
+	uint8_t table, flags; /* enum scan_request_flags */
 	uint16_t partition;
 	uint16_t limit; /* rows wanted, 1..BTREE_LEAF_ROWS */
 	uint16_t bound_bytes;
-	uint8_t bound[LG_MAX_KEY_BYTES]; /* forward: keys >= it; reverse: keys < it; empty: from the end */
+	uint8_t bound[LG_MAX_KEY_BYTES]; /* forward: keys >= it, or > it; reverse: keys < it; empty: from the end */
 	uint16_t stop_bytes;
 	uint8_t stop[LG_MAX_KEY_BYTES]; /* forward: keys < it; reverse: keys >= it; empty: to the other end */
 };

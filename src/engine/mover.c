@@ -49,6 +49,8 @@ static enum move_result take_frame(struct lg_worker *w, uint32_t lines, pod_off 
 	enum space_result result = space_take_frame(space, &claim, lines, frame, capacity);
 	if (result != SPACE_OK) {
 		enum move_result shortage = make_space(w, of_space(result));
+		if (!space_expects_frame(space, lines) && clock_empty_extent(w))
+			shortage = MOVE_WAIT;
 		claim.pod_oldest = member_pod_oldest(&w->port);
 		if (space_take_frame(space, &claim, lines, frame, capacity) != SPACE_OK)
 			return shortage;
@@ -84,6 +86,7 @@ static uint32_t lay_out(uint8_t *buffer, const struct row *row, const void *val,
 	memcpy(buffer + sizeof head, row->data, padded);
 	if (val_bytes)
 		memcpy(buffer + sizeof head + padded, val, val_bytes);
+	memset(buffer + sizeof head + padded + val_bytes, 0, LINE_PAYLOAD_BYTES); /* the rest of the last line */
 	return frame_lines_for(row->key_bytes, val_bytes);
 }
 
@@ -123,7 +126,7 @@ static void publish_row(struct lg_worker *w, struct row *row, uint64_t word_seen
 
 /* Exchanges a shared row's frame for one with room for min_val_bytes. */
 static enum move_result grow_frame(struct lg_worker *w, struct share *share, word_idx index, uint64_t seen,
-	uint32_t min_val_bytes, int holder, struct move_answer *answer)
+	uint32_t min_val_bytes, struct move_answer *answer)
 {
 	word_ref ref = word_ref_shared(index);
 	struct row *row = share->row;
@@ -133,16 +136,13 @@ static enum move_result grow_frame(struct lg_worker *w, struct share *share, wor
 	if (result != MOVE_OK)
 		return result;
 	seen = word_load(&w->port, ref); /* space may have been made: the row may have moved out */
-	bool ours = holder >= 0 && (seen & WORD_INTENT) && word_holder(seen) == (unsigned)holder;
-	if ((seen & (WORD_LOCK | WORD_AWAY)) || ((seen & WORD_INTENT) && !ours) ||
-		!word_swap(&w->port, ref, seen,
-			(seen & ~(WORD_HOLDER | WORD_INTENT)) | WORD_LOCK | word_holder_bits(w->host_id))) {
+	if ((seen & (WORD_LOCK | WORD_AWAY | WORD_INTENT)) || !word_try_lock(&w->port, ref, seen, w->host_id)) {
 		space_untake_frame(&w->host->space, w->host->geometry, frame, capacity);
 		return MOVE_BUSY;
 	}
 	alignas(64) uint8_t old[FRAME_BUFFER_BYTES], buffer[FRAME_BUFFER_BYTES];
 	struct frame_copy copy;
-	uint64_t kept = seen & (WORD_INTENT | WORD_HOLDER | WORD_ABSENT);
+	uint64_t kept = seen & WORD_ABSENT;
 	if (!mover_read_locked(w, share, index, seen, old, &copy)) {
 		word_install(&w->port, ref, seen & WORD_VERSION, kept);
 		space_untake_frame(&w->host->space, w->host->geometry, frame, capacity);
@@ -169,7 +169,7 @@ static enum move_result grow_frame(struct lg_worker *w, struct share *share, wor
 
 /* The row is away: its place, in a frame that is large enough. */
 static enum move_result find_shared(struct lg_worker *w, struct row *row, uint64_t local, uint32_t min_val_bytes,
-	int holder, struct move_answer *answer)
+	struct move_answer *answer)
 {
 	word_idx index = word_away_index(local);
 	struct share *share = space_share(&w->host->space, w->host->geometry, index);
@@ -179,18 +179,17 @@ static enum move_result find_shared(struct lg_worker *w, struct row *row, uint64
 		{atomic_load_explicit(&share->frame, memory_order_relaxed), index}, seen & WORD_VERSION, seen & WORD_VERSION};
 	if (frame_lines_for(row->key_bytes, min_val_bytes) <= share->lines)
 		return MOVE_OK;
-	return grow_frame(w, share, index, seen, min_val_bytes, holder, answer);
+	return grow_frame(w, share, index, seen, min_val_bytes, answer);
 }
 
-enum move_result mover_move_in(struct lg_worker *w, struct row *row, uint32_t min_val_bytes, int holder,
-	struct move_answer *answer)
+enum move_result mover_move_in(struct lg_worker *w, struct row *row, uint32_t min_val_bytes, struct move_answer *answer)
 {
 	word_ref local = word_ref_local(&row->word);
 	uint64_t seen = word_load(&w->port, local);
 	if (word_is_dead(seen))
 		return MOVE_DEAD;
 	if (seen & WORD_AWAY)
-		return find_shared(w, row, seen, min_val_bytes, holder, answer);
+		return find_shared(w, row, seen, min_val_bytes, answer);
 	if (seen & (WORD_LOCK | WORD_INTENT))
 		return MOVE_BUSY;
 	struct frame_ref ref;
@@ -217,11 +216,10 @@ enum move_result mover_move_in(struct lg_worker *w, struct row *row, uint32_t mi
 	return MOVE_OK;
 }
 
-enum move_result mover_grow_own(struct lg_worker *w, struct row *row, uint32_t min_val_bytes, bool holds_intent,
-	struct move_answer *answer)
+enum move_result mover_grow_own(struct lg_worker *w, struct row *row, uint32_t min_val_bytes, struct move_answer *answer)
 {
 	spin_take(&w->host->mover_lock);
-	enum move_result result = mover_move_in(w, row, min_val_bytes, holds_intent ? (int)w->host_id : -1, answer);
+	enum move_result result = mover_move_in(w, row, min_val_bytes, answer);
 	spin_drop(&w->host->mover_lock);
 	return result;
 }
@@ -235,7 +233,7 @@ void mover_tick(struct lg_worker *w)
 	space_reclaim(space, w->host->geometry, member_pod_oldest(&w->port));
 	if (space->pressure_epochs) {
 		space->pressure_epochs--;
-		clock_refill(w, SIZE_MAX);
+		clock_refill(w, CLOCK_TICK_BATCH);
 	}
 	clock_sweep_absent(w);
 	if (epoch % CLOCK_TRIM_EPOCHS == 0) {

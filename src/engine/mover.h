@@ -6,7 +6,7 @@
  * Move-out  shared word: free -> lock; copy back; directory slot removed; shared word: lock -> retired, written back;
  *           row word: away -> free; word and frame into limbo. A crash after the lock leaves a locked word whose frame
  *           holds the row; after the retirement, only the frame's content, which the logs have too.
- * Growth    a frame is exchanged for a larger one under the word's lock: same word, fresh version, so that nobody who
+ * Growth    a frame is exchanged for a larger one under the lock of a word that was free: same word, fresh version, so that nobody who
  *           remembers the old frame can take it for the row's.
  *
  * The version rule (frame.h): whatever opens a word or writes a frame uses a version above all that both ever carried.
@@ -28,15 +28,13 @@ enum move_result {
 
 /* Under the mover lock, all of these. */
 
-/* Where the row lives in pod memory, after moving it there if need be, in a frame with room for min_val_bytes.
- * `holder` >= 0: that host holds the row's intent and asks for a larger frame under it; versions then are the word's before and
- * after, which differ only if the frame grew. */
+/* Where the row lives in pod memory, after moving it there if need be, in a frame with room for min_val_bytes. The versions
+ * are the word's before and after, which differ only if the frame grew. */
 struct move_answer {
 	struct frame_ref ref;
 	uint64_t old_version, new_version;
 };
-enum move_result mover_move_in(struct lg_worker *w, struct row *row, uint32_t min_val_bytes, int holder,
-	struct move_answer *answer);
+enum move_result mover_move_in(struct lg_worker *w, struct row *row, uint32_t min_val_bytes, struct move_answer *answer);
 
 /* Gives a leaf a word, or finds the one it has; the mark's version is the word's present one. False: the leaf changed since `look`,
  * or there is no word to be had (*result tells). */
@@ -65,7 +63,6 @@ void mover_retire_leaf(struct lg_worker *w, word_idx word);
 void mover_usage(const struct lg_host *host, struct lg_stats *stats);
 
 /* The move_in of an owner's own transaction, which does not hold the lock. */
-enum move_result mover_grow_own(struct lg_worker *w, struct row *row, uint32_t min_val_bytes, bool holds_intent,
-	struct move_answer *answer);
+enum move_result mover_grow_own(struct lg_worker *w, struct row *row, uint32_t min_val_bytes, struct move_answer *answer);
 
 #endif

@@ -1,8 +1,8 @@
 /* request.c: requests of this host's workers to other hosts.
  *
- * A worker has one request under way at most; its number says which slot waits for the reply. A request needs room in the
- * channel; a host takes a request out of a channel only when there is room for the reply, and replies are always
- * taken: so no two hosts can wait for each other's channel space for ever.
+ * A worker has one request under way at most; its number says which slot waits for the reply. A host takes a request out
+ * of its lane only when there is room for the answer in the other direction's lane of replies, and takes replies always:
+ * so replies always drain, then requests do, and no two hosts can wait for each other's channel space for ever.
  */
 #include "engine/request.h"
 
@@ -61,7 +61,8 @@ bool peer_connect(struct lg_worker *w, unsigned id)
 	spin_take(&peer->send_lock);
 	if (atomic_load_explicit(&peer->incarnation, memory_order_relaxed) != incarnation) {
 		uint64_t generation = incarnation + host->incarnation;
-		channel_end_init(&peer->send, host->geometry, host->id, id, generation);
+		for (unsigned lane = 0; lane < CHANNEL_LANES; lane++)
+			channel_end_init(&peer->send[lane], host->geometry, host->id, id, lane, generation);
 		atomic_store_explicit(&peer->generation, generation, memory_order_relaxed);
 		atomic_store_explicit(&peer->incarnation, incarnation, memory_order_release);
 	}
@@ -75,8 +76,8 @@ static bool try_send(struct lg_worker *w, unsigned owner, const struct message_h
 	struct peer *peer = &w->host->peers[owner];
 	bool sent = false;
 	spin_take(&peer->send_lock);
-	if (channel_has_room(&w->port, &peer->send, message_lines(request->bytes) + REPLY_MAX_LINES)) {
-		channel_send(&w->port, &peer->send, request);
+	if (channel_has_room(&w->port, &peer->send[LANE_REQUESTS], message_lines(request->bytes))) {
+		channel_send(&w->port, &peer->send[LANE_REQUESTS], request);
 		sent = true;
 	}
 	spin_drop(&peer->send_lock);

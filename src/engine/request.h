@@ -11,7 +11,7 @@
 int request_ask(struct lg_worker *w, unsigned owner, struct message_head *request, uint32_t request_bytes,
 	enum message_type type, const void **reply, uint32_t reply_bytes);
 
-/* A reply is at most this long. Requests leave this much room in the channel, so that whoever takes a request out can answer it. */
+/* A reply is at most this long. */
 enum { REPLY_MAX_LINES = (sizeof(struct scan_reply) + LINE_PAYLOAD_BYTES - 1) / LINE_PAYLOAD_BYTES };
 
 /* Connects both ends of the channels to `peer`, if it is live. False: it is not. */

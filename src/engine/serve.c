@@ -13,7 +13,7 @@ static void deliver(struct lg_host *host, const struct message_head *reply)
 	unsigned slot = reply->request >> 24;
 	struct lg_worker *w = slot < WORKER_SLOTS
 		? atomic_load_explicit(&host->workers[slot], memory_order_acquire) : NULL;
-	if (!w)
+	if (!w || !(reply->request & 0xffffff))
 		return;
 	uint32_t expected = reply->request;
 	/* A reply that nobody waits for any more came too late: what was moved in stays there. */
@@ -30,7 +30,7 @@ static enum reply_status status_of(enum move_result result)
 	case MOVE_OK: return REPLY_OK;
 	case MOVE_WAIT: return REPLY_WAIT;
 	case MOVE_NOSPACE: return REPLY_NOSPACE;
-	case MOVE_CORRUPT: return REPLY_REFUSED;
+	case MOVE_CORRUPT: return REPLY_CORRUPT;
 	case MOVE_BUSY:
 	case MOVE_DEAD: break;
 	}
@@ -85,7 +85,7 @@ static enum move_result answer_absence(struct lg_worker *w, const struct leaf_lo
 	return result == MOVE_OK ? MOVE_BUSY : result;
 }
 
-static void handle_move_in(struct lg_worker *w, unsigned from, const struct move_in_request *request,
+static void handle_move_in(struct lg_worker *w, const struct move_in_request *request,
 	struct move_in_reply *reply)
 {
 	struct lg_slice key = lg_slice(request->key, request->key_bytes);
@@ -106,8 +106,7 @@ static void handle_move_in(struct lg_worker *w, unsigned from, const struct move
 		result = insert_placeholder(w, tree, table, request, &row, reply);
 	struct move_answer answer = {0};
 	if (result == MOVE_OK) {
-		result = mover_move_in(w, row, request->min_val_bytes,
-			request->flags & MOVE_IN_HOLDS_INTENT ? (int)from : -1, &answer);
+		result = mover_move_in(w, row, request->min_val_bytes, &answer);
 		if (result != MOVE_OK)
 			mover_drop_absent(w, row); /* a placeholder that nobody will come back for */
 	}
@@ -126,7 +125,7 @@ static bool past_stop(const struct scan_request *request, const struct row *row)
 	int order = memcmp(row->data, request->stop, shared);
 	if (!order)
 		order = (int)row->key_bytes - (int)request->stop_bytes;
-	return request->reverse ? order < 0 : order >= 0;
+	return request->flags & SCAN_REVERSE ? order < 0 : order >= 0;
 }
 
 static bool bound_past_stop(const struct scan_request *request, const struct leaf_batch *batch)
@@ -137,25 +136,28 @@ static bool bound_past_stop(const struct scan_request *request, const struct lea
 	int order = memcmp(batch->bound, request->stop, shared);
 	if (!order)
 		order = (int)batch->bound_bytes - (int)request->stop_bytes;
-	return request->reverse ? order <= 0 : order >= 0;
+	return request->flags & SCAN_REVERSE ? order <= 0 : order >= 0;
 }
 
 /* Moves the batch's rows in until the limit, the stop or a busy row. Returns the first row's failure if there is no row. */
 static enum move_result answer_rows(struct lg_worker *w, const struct scan_request *request,
 	const struct leaf_batch *batch, struct scan_reply *reply)
 {
-	uint32_t i;
-	for (i = 0; i < batch->count && reply->row_count < request->limit; i++) {
+	uint32_t first = 0, i;
+	if ((request->flags & SCAN_BEHIND) && batch->count && batch->rows[0]->key_bytes == request->bound_bytes &&
+		memcmp(batch->rows[0]->data, request->bound, request->bound_bytes) == 0)
+		first = 1;
+	for (i = first; i < batch->count && reply->row_count < request->limit; i++) {
 		if (past_stop(request, batch->rows[i])) {
 			reply->last = true;
 			return MOVE_OK;
 		}
 		struct move_answer answer;
-		enum move_result result = mover_move_in(w, batch->rows[i], 0, -1, &answer);
+		enum move_result result = mover_move_in(w, batch->rows[i], 0, &answer);
 		if (result == MOVE_DEAD)
 			return MOVE_BUSY; /* the leaf has changed: its mark will not hold */
 		if (result != MOVE_OK)
-			return i ? MOVE_OK : result;
+			return i > first ? MOVE_OK : result;
 		uint64_t line = answer.ref.frame / LINE_BYTES;
 		reply->rows[reply->row_count].frame_low = (uint32_t)line;
 		reply->rows[reply->row_count].frame_high = (uint32_t)(line >> 32);
@@ -183,7 +185,7 @@ static void handle_scan(struct lg_worker *w, const struct scan_request *request,
 	struct leaf_look look;
 	enum move_result result = MOVE_BUSY;
 	/* The mark is taken after the picture, and the look still holds then: so it stands for the picture. */
-	if (request->reverse)
+	if (request->flags & SCAN_REVERSE)
 		btree_batch_reverse(tree, bound, &batch);
 	else
 		btree_batch_forward(tree, bound, &batch);
@@ -229,7 +231,7 @@ static void answer(struct lg_worker *w, struct peer *peer, unsigned from, const 
 		memset(&reply, 0, sizeof reply.move_in);
 		reply.move_in.status = REPLY_REFUSED;
 		if (request_is_whole(head))
-			handle_move_in(w, from, (const struct move_in_request *)(const void *)head, &reply.move_in);
+			handle_move_in(w, (const struct move_in_request *)(const void *)head, &reply.move_in);
 		reply.move_in.directory_generation = generation;
 		reply.head.bytes = sizeof reply.move_in;
 	}
@@ -238,55 +240,63 @@ static void answer(struct lg_worker *w, struct peer *peer, unsigned from, const 
 	reply.head.request = head->request;
 	w->counts.requests_served++;
 	spin_take(&peer->send_lock);
-	channel_send(&w->port, &peer->send, &reply.head);
+	channel_send(&w->port, &peer->send[LANE_REPLIES], &reply.head);
 	spin_drop(&peer->send_lock);
 	doorbell_ring(&w->port, from, w->host_id);
 }
 
-/* Whether a reply to this peer can be sent now. It stays so: replies are sent under the mover lock, which we hold, and requests
- * leave this much room (request.c). */
+/* Whether a reply to this peer can be sent now. It stays so: replies are sent under the mover lock, which we hold. */
 static bool room_for_reply(struct lg_worker *w, struct peer *peer)
 {
 	spin_take(&peer->send_lock);
-	bool room = channel_has_room(&w->port, &peer->send, REPLY_MAX_LINES);
+	bool room = channel_has_room(&w->port, &peer->send[LANE_REPLIES], REPLY_MAX_LINES);
 	spin_drop(&peer->send_lock);
 	return room;
 }
 
-/* Takes everything from one peer's channel. False: something was left for want of room. */
+/* Takes all that can be taken from one lane. False: something was left for want of room to answer it. */
+static bool drain_lane(struct lg_worker *w, unsigned from, enum channel_lane lane)
+{
+	struct peer *peer = &w->host->peers[from];
+	struct channel_end *end = &peer->receive[lane];
+	alignas(64) uint8_t buffer[MESSAGE_MAX_BYTES + 64];
+	const struct message_head *head = (const void *)buffer;
+	bool all = true;
+	for (;;) {
+		enum channel_result result = channel_peek(&w->port, end, buffer);
+		if (result == CHANNEL_CORRUPT)
+			channel_resync(&w->port, end); /* who waits for what was there gives up in time */
+		if (result != CHANNEL_MESSAGE)
+			break;
+		if (lane == LANE_REQUESTS && !room_for_reply(w, peer)) {
+			all = false;
+			break;
+		}
+		channel_consume(end, head);
+		if (lane == LANE_REQUESTS)
+			answer(w, peer, from, head);
+		else if (head->type == MESSAGE_REPLY)
+			deliver(w->host, head);
+		channel_acknowledge(&w->port, end, false);
+	}
+	channel_acknowledge(&w->port, end, true);
+	return all;
+}
+
+/* Takes everything from one peer's lanes: replies first, and always. */
 static bool drain(struct lg_worker *w, unsigned from)
 {
 	struct peer *peer = &w->host->peers[from];
-	alignas(64) uint8_t buffer[MESSAGE_MAX_BYTES + 64];
-	const struct message_head *head = (const void *)buffer;
 	if (!peer_connect(w, from))
 		return true;
 	uint64_t generation = atomic_load_explicit(&peer->generation, memory_order_relaxed);
 	if (peer->received_generation != generation) {
-		channel_end_init(&peer->receive, w->host->geometry, from, w->host_id, generation);
+		for (unsigned lane = 0; lane < CHANNEL_LANES; lane++)
+			channel_end_init(&peer->receive[lane], w->host->geometry, from, w->host_id, lane, generation);
 		peer->received_generation = generation;
-		peer->corrupt = false;
 	}
-	bool all = true;
-	while (!peer->corrupt) {
-		enum channel_result result = channel_peek(&w->port, &peer->receive, buffer);
-		if (result == CHANNEL_CORRUPT)
-			peer->corrupt = true;
-		if (result != CHANNEL_MESSAGE)
-			break;
-		if (head->type != MESSAGE_REPLY && !room_for_reply(w, peer)) {
-			all = false;
-			break;
-		}
-		channel_consume(&peer->receive, head);
-		if (head->type == MESSAGE_REPLY)
-			deliver(w->host, head);
-		else
-			answer(w, peer, from, head);
-		channel_acknowledge(&w->port, &peer->receive, false);
-	}
-	channel_acknowledge(&w->port, &peer->receive, true);
-	return all;
+	drain_lane(w, from, LANE_REPLIES);
+	return drain_lane(w, from, LANE_REQUESTS);
 }
 
 void host_serve(struct lg_worker *w)

@@ -70,11 +70,27 @@ void space_free(struct space *space)
 	*space = (struct space){0};
 }
 
+/* A host may take more than its fair share only while a quarter of all is free: so none can starve the others, who cannot make it
+ * give anything back. */
+static bool may_claim(const struct space *space, const struct space_claim *claim, enum claim_kind kind)
+{
+	const struct pod_geometry *geometry = claim->port->geometry;
+	uint64_t all = kind == CLAIM_EXTENT ? geometry->extent_count : geometry->block_count;
+	uint64_t own = kind == CLAIM_EXTENT ? space->own_extent_count : space->own_block_count;
+	return own < all / geometry->host_count || claim_count_free(claim->port, kind) > all / 4;
+}
+
+bool space_expects_frame(const struct space *space, uint32_t lines)
+{
+	const struct frame_class *class = &space->classes[class_of(lines)];
+	return class->free.count || class->limbo || space->empty_extents.count;
+}
+
 static enum space_result claim_block(struct space *space, const struct space_claim *claim)
 {
 	uint64_t block, floor;
-	bool waiting;
-	if (!claim_take(claim->port, CLAIM_WORDS, claim->host, claim->pod_oldest, &space->words_hint, &block, &floor, &waiting))
+	bool waiting = false;
+	if (!may_claim(space, claim, CLAIM_WORDS) || !claim_take(claim->port, CLAIM_WORDS, claim->host, claim->pod_oldest, &space->words_hint, &block, &floor, &waiting))
 		return waiting || space->limbo_words ? SPACE_WAIT : SPACE_NONE;
 	struct share *shares = atomic_load_explicit(&space->blocks[block], memory_order_relaxed);
 	if (!shares)
@@ -110,17 +126,19 @@ enum space_result space_take_extent(struct space *space, const struct space_clai
 {
 	if (space->empty_extents.count) {
 		*extent = space->empty_extents.items[--space->empty_extents.count];
-		space->extent_floor[*extent] = *claim->floor;
+		if (*claim->floor > space->extent_floor[*extent])
+			space->extent_floor[*extent] = *claim->floor;
 		space->extent_frames[*extent] = 0;
 		return SPACE_OK;
 	}
 	uint64_t floor;
-	bool waiting;
-	if (!claim_take(claim->port, CLAIM_EXTENT, claim->host, claim->pod_oldest, &space->extents_hint, extent, &floor,
+	bool waiting = false;
+	if (!may_claim(space, claim, CLAIM_EXTENT) || !claim_take(claim->port, CLAIM_EXTENT, claim->host, claim->pod_oldest, &space->extents_hint, extent, &floor,
 		    &waiting))
 		return waiting || space->limbo_count ? SPACE_WAIT : SPACE_NONE;
 	space->own_extent_count++;
-	space->extent_floor[*extent] = floor;
+	if (floor > space->extent_floor[*extent])
+		space->extent_floor[*extent] = floor;
 	space->extent_frames[*extent] = 0;
 	return SPACE_OK;
 }
@@ -132,11 +150,13 @@ static void collect_empty_extents(struct space *space, const struct pod_geometry
 		struct frame_class *class = &space->classes[c];
 		uint64_t carved = class->next < class->end
 			? (class->next - geometry->extents_offset) / EXTENT_BYTES : UINT64_MAX;
+		if (carved != UINT64_MAX && space->extent_frames[carved] == 0)
+			class->next = class->end = 0; /* no more frames from it: it is given up with the others */
 		size_t kept = 0;
 		for (size_t i = 0; i < class->free.count; i++) {
 			pod_off frame = class->free.items[i];
 			uint64_t extent = (frame - geometry->extents_offset) / EXTENT_BYTES;
-			if (space->extent_frames[extent] || extent == carved) {
+			if (space->extent_frames[extent]) {
 				class->free.items[kept++] = frame;
 				continue;
 			}
@@ -211,6 +231,8 @@ bool space_retire(struct space *space, uint64_t epoch, word_idx word, pod_off fr
 	space->limbo[(space->limbo_head + space->limbo_count++) & (space->limbo_capacity - 1)] =
 		(struct limbo_item){epoch, frame, word, lines};
 	space->limbo_words += word != 0;
+	if (lines)
+		space->classes[class_of(lines)].limbo++;
 	return true;
 }
 
@@ -227,10 +249,12 @@ void space_reclaim(struct space *space, const struct pod_geometry *geometry, uin
 			space_share(space, geometry, item->word)->kind = SHARE_FREE;
 			space_untake_word(space, item->word);
 		}
-		if (item->lines)
+		if (item->lines) {
+			space->classes[class_of(item->lines)].limbo--;
 			space_untake_frame(space, geometry, item->frame, item->lines);
-		else if (!item->word && !stack_push(&space->empty_extents, item->frame))
+		} else if (!item->word && !stack_push(&space->empty_extents, item->frame)) {
 			space->extent_frames[item->frame] = UINT32_MAX;
+		}
 	}
 }
 

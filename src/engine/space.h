@@ -47,6 +47,7 @@ enum { FRAME_CLASSES = 32 + 8 * 6 };
 struct frame_class {
 	uint16_t lines;
 	struct stack free;
+	size_t limbo;      /* frames of it in limbo */
 	pod_off next, end; /* of the extent that is carved now */
 };
 
@@ -106,6 +107,9 @@ struct space_claim {
 	uint64_t pod_oldest;
 	uint64_t *floor; /* raised to that of what was claimed */
 };
+
+/* Whether a class has, or soon will have, a free frame for so many lines. */
+bool space_expects_frame(const struct space *space, uint32_t lines);
 
 /* SPACE_WAIT: something is in limbo, here or at a former owner; SPACE_NONE: not even that. */
 enum space_result space_take_word(struct space *space, const struct space_claim *claim, word_idx *word);

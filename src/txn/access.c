@@ -172,7 +172,7 @@ struct write_entry *access_take(struct lg_txn *txn, struct lg_table *table, cons
 	if (!entry)
 		return NULL;
 	if (!word_try_intent(port, sight->ref, word, txn->w->host_id)) {
-		txn->write_count--;
+		txn_drop_last_write(txn);
 		*code = STEP_AGAIN;
 		return NULL;
 	}
@@ -214,8 +214,11 @@ int access_edit_local(struct lg_txn *txn, struct lg_table *table, struct row *ro
 	const struct row_ext *ext = atomic_load_explicit(&row->ext, memory_order_acquire);
 	uint32_t bytes = atomic_load_explicit(&row->val_bytes, memory_order_relaxed);
 	uint8_t *copy = arena_alloc(&txn->arena, bytes);
-	if (!copy)
+	if (!copy) {
+		word_cancel(port, ref);
+		txn_drop_last_write(txn);
 		return LG_NOSPACE;
+	}
 	memcpy(copy, ext ? ext->data : row_inline_val(row), bytes);
 	entry->val = copy;
 	entry->val_bytes = entry->val_room = bytes;

@@ -30,7 +30,11 @@ static bool read_holds(struct lg_txn *txn, const struct read_entry *read)
 	word_ref ref = read->ref;
 	uint64_t word = word_load(port, ref);
 	if (unlikely((word & WORD_AWAY) != 0)) {
-		if (word_ref_is_shared(ref) || word_is_dead(word))
+		if (word_ref_is_shared(ref)) {
+			txn->evicted = true;
+			return false;
+		}
+		if (word_is_dead(word))
 			return false;
 		ref = word_ref_shared(word_away_index(word));
 		word = word_load(port, ref);
@@ -44,10 +48,11 @@ static bool read_holds(struct lg_txn *txn, const struct read_entry *read)
 	return true;
 }
 
-static bool leaf_holds(const struct lg_txn *txn, const struct leaf_entry *entry)
+static bool leaf_holds(struct lg_txn *txn, const struct leaf_entry *entry)
 {
 	if (entry->leaf & 1) {
 		uint64_t word = word_load(&txn->w->port, entry->leaf);
+		txn->evicted |= (word & WORD_AWAY) != 0;
 		return !(word & WORD_AWAY) && (word & WORD_VERSION) == entry->version;
 	}
 	struct leaf_look look = {(struct btree_leaf *)(uintptr_t)entry->leaf, entry->version};
@@ -64,7 +69,7 @@ static bool reads_hold(struct lg_txn *txn)
 	return true;
 }
 
-static bool leaves_hold(const struct lg_txn *txn)
+static bool leaves_hold(struct lg_txn *txn)
 {
 #ifndef LG_MUTANT_SKIP_LEAF_VALIDATION
 	for (uint32_t i = 0; i < txn->leaf_count; i++)
@@ -74,19 +79,23 @@ static bool leaves_hold(const struct lg_txn *txn)
 	return true;
 }
 
-bool commit_reads_hold(struct lg_txn *txn)
-{
-	return reads_hold(txn) && leaves_hold(txn);
-}
-
-static int validate(struct lg_txn *txn)
+int commit_validate(struct lg_txn *txn)
 {
 	struct lg_slice none = {0};
-	if (unlikely(!reads_hold(txn)))
-		return txn_fail(txn, LG_CONFLICT, LG_ABORT_VALIDATION, -1, NULL, none);
-	if (unlikely(!leaves_hold(txn)))
-		return txn_fail(txn, LG_CONFLICT, LG_ABORT_PHANTOM, -1, NULL, none);
-	return LG_OK;
+	txn->evicted = false;
+	enum lg_abort_reason reason = LG_ABORT_VALIDATION;
+	if (likely(reads_hold(txn))) {
+		if (likely(leaves_hold(txn)))
+			return LG_OK;
+		reason = LG_ABORT_PHANTOM;
+	}
+	if (!txn->evicted)
+		return txn_fail(txn, LG_CONFLICT, reason, -1, NULL, none);
+	/* Rows that it read were moved out before it could commit. When that happens every time, they do not fit. */
+	txn->space_lost = true;
+	if (txn->space_losses > SPACE_LOSSES)
+		return txn_fail(txn, LG_NOSPACE, LG_ABORT_ERROR, -1, NULL, none);
+	return txn_fail(txn, LG_CONFLICT, LG_ABORT_MOVED, -1, NULL, none);
 }
 
 static void lock_writes(struct lg_txn *txn)
@@ -157,7 +166,7 @@ static void install(struct lg_txn *txn, uint64_t version)
 	for (uint32_t i = 0; i < txn->write_count; i++) {
 		struct write_entry *entry = &txn->writes[i];
 		if (entry->op == WRITE_NOTHING)
-			word_cancel(port, entry->ref);
+			txn_undo(txn, entry); /* a placeholder that got no value leaves its tree */
 		else if (entry->row)
 			install_local(txn, entry, version);
 		else
@@ -184,12 +193,12 @@ int lg_commit(struct lg_txn *txn)
 	}
 	int code;
 	if (txn->write_count == 0) {
-		code = validate(txn);
+		code = commit_validate(txn);
 		txn->w->counts.read_only_commits += code == LG_OK;
 	} else {
 		lock_writes(txn);
 		uint64_t epoch = epoch_load(&txn->w->port);
-		code = validate(txn);
+		code = commit_validate(txn);
 		if (likely(code == LG_OK)) {
 			uint64_t version = new_version(txn, epoch);
 			code = seal(txn, version);

@@ -96,7 +96,9 @@ static int ask_for_batch(struct lg_txn *txn, struct lg_table *table, const struc
 	struct lg_slice stop = range->reverse ? range->lo : range->hi;
 	ask.request.table = (uint8_t)table->def.id;
 	ask.request.partition = (uint16_t)cursor->partition;
-	ask.request.reverse = range->reverse;
+	bool resumed = cursor->last_key_bytes && compare(lg_slice(cursor->bound, cursor->bound_bytes),
+		lg_slice(cursor->last_key, cursor->last_key_bytes)) == 0;
+	ask.request.flags = (uint8_t)((range->reverse ? SCAN_REVERSE : 0) | (resumed ? SCAN_BEHIND : 0));
 	ask.request.limit = (uint16_t)limit;
 	ask.request.bound_bytes = cursor->bound_bytes;
 	memcpy(ask.request.bound, cursor->bound, cursor->bound_bytes);
@@ -119,8 +121,7 @@ static int ask_for_batch(struct lg_txn *txn, struct lg_table *table, const struc
 static int batch_remote(struct lg_txn *txn, struct lg_table *table, const struct scan_range *range,
 	struct cursor *cursor, uint64_t wanted)
 {
-	/* One more than wanted: the first may be the row that was returned last. */
-	uint32_t limit = wanted && wanted < BTREE_LEAF_ROWS - 1 ? (uint32_t)wanted + 1 : BTREE_LEAF_ROWS;
+	uint32_t limit = wanted && wanted < BTREE_LEAF_ROWS ? (uint32_t)wanted : BTREE_LEAF_ROWS;
 	const struct scan_reply *reply;
 	int code = ask_for_batch(txn, table, range, cursor, limit, &reply);
 	if (code == LG_OK)

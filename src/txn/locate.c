@@ -19,7 +19,8 @@ static int insert_local(struct lg_txn *txn, struct lg_table *table, uint32_t par
 	int code = entry ? btree_insert(table_tree(table, partition), &w->local, &w->port, epoch, row, &place->row, &change)
 			 : LG_NOSPACE;
 	if (code != LG_OK) {
-		txn->write_count -= entry != NULL;
+		if (entry)
+			txn_drop_last_write(txn);
 		row_free(&w->local, row);
 		return code == LG_EXISTS ? LG_OK : code; /* somebody was faster: *place is that row */
 	}
@@ -63,14 +64,15 @@ static int step_of_status(struct lg_txn *txn, unsigned status)
 	case REPLY_NOTFOUND: return LG_NOTFOUND;
 	case REPLY_BUSY: return STEP_BUSY;
 	case REPLY_NOSPACE: return LG_NOSPACE;
+	case REPLY_CORRUPT: return LG_CORRUPT;
 	case REPLY_REFUSED: return LG_UNAVAILABLE;
 	case REPLY_WAIT: break;
 	default: return LG_CORRUPT;
 	}
 	/* Space is being freed, which needs this transaction to end. When that has not helped many times, its own rows
 	 * fill the space. */
-	enum { SPACE_LOSSES = 100 };
-	return ++txn->space_losses > SPACE_LOSSES ? LG_NOSPACE : STEP_BUSY;
+	txn->space_lost = true;
+	return txn->space_losses > SPACE_LOSSES ? LG_NOSPACE : STEP_BUSY;
 }
 
 int locate_status(struct lg_txn *txn, unsigned owner, unsigned status, uint64_t directory_generation)
@@ -156,38 +158,69 @@ int locate(struct lg_txn *txn, struct lg_table *table, struct lg_slice key, enum
 	return locate_remote(txn, table, partition, key, mode, attempt, min_val_bytes, place);
 }
 
+/* Asks whoever owns the row for a larger frame. */
+static int ask_to_grow(struct lg_txn *txn, struct lg_table *table, struct lg_slice key, uint32_t min_val_bytes,
+	struct move_answer *answer)
+{
+	uint32_t partition = table_partition_of(table, key);
+	struct btree *tree = table_tree(table, partition);
+	if (!tree) {
+		const struct move_in_reply *reply;
+		int code = ask(txn, partition_owner(&txn->w->port, partition), table, key, 0, min_val_bytes, &reply);
+		if (code == LG_OK)
+			*answer = (struct move_answer){
+				{reply->frame, reply->word}, reply->old_version, reply->new_version};
+		return code;
+	}
+	struct row *row = btree_find(tree, key, NULL);
+	if (!row)
+		return STEP_AGAIN;
+	enum move_result result = mover_grow_own(txn->w, row, min_val_bytes, answer);
+	static const uint8_t status[] = {[MOVE_OK] = REPLY_OK, [MOVE_BUSY] = REPLY_BUSY, [MOVE_DEAD] = REPLY_BUSY,
+		[MOVE_WAIT] = REPLY_WAIT, [MOVE_NOSPACE] = REPLY_NOSPACE, [MOVE_CORRUPT] = REPLY_CORRUPT};
+	return step_of_status(txn, status[result]);
+}
+
+/* Takes the intent back, if the row still has `version` and nobody else's intent. */
+static bool retake(struct lg_txn *txn, struct write_entry *entry, uint64_t version)
+{
+	struct cxl_port *port = &txn->w->port;
+	uint64_t word = word_load(port, entry->ref);
+	if ((word & (WORD_LOCK | WORD_INTENT | WORD_AWAY)) || (word & WORD_VERSION) != version ||
+		!word_try_intent(port, entry->ref, word, txn->w->host_id))
+		return false;
+	entry->version = version;
+	return true;
+}
+
+/* The intent is given back first: an owner that grows a frame under somebody's intent could not tell whose it is, nor that a
+ * requester has given up meanwhile. Nobody has written the row in between if the version before the growth is the one
+ * that the intent was taken at. */
 int locate_grow(struct lg_txn *txn, struct write_entry *entry, uint32_t min_val_bytes)
 {
 	const struct frame_head *head = (const void *)entry->payload;
 	struct lg_slice key = lg_slice(entry->payload + sizeof *head, head->key_bytes);
-	uint32_t partition = table_partition_of(entry->table, key);
-	struct btree *tree = table_tree(entry->table, partition);
-	struct move_answer answer;
-	if (tree) {
-		struct row *row = btree_find(tree, key, NULL);
-		assert(row); /* its intent is ours: it cannot leave the tree */
-		enum move_result result = mover_grow_own(txn->w, row, min_val_bytes, true, &answer);
-		int code = result == MOVE_OK ? LG_OK : result == MOVE_CORRUPT ? LG_CORRUPT
-			: step_of_status(txn, result == MOVE_WAIT ? REPLY_WAIT : result == MOVE_NOSPACE ? REPLY_NOSPACE : REPLY_BUSY);
-		if (code != LG_OK)
-			return code;
-	} else {
-		const struct move_in_reply *reply;
-		int code = ask(txn, partition_owner(&txn->w->port, partition), entry->table, key, MOVE_IN_HOLDS_INTENT,
-			min_val_bytes, &reply);
-		if (code != LG_OK)
-			return code;
-		answer = (struct move_answer){{reply->frame, reply->word}, reply->old_version, reply->new_version};
+	struct move_answer answer = {0};
+	uint64_t before = entry->version;
+	word_cancel(&txn->w->port, entry->ref);
+	int code;
+	struct wait wait = {0};
+	do
+		code = ask_to_grow(txn, entry->table, key, min_val_bytes, &answer);
+	while (code == STEP_BUSY && txn_wait(txn, &wait, code, -1, entry->table, key) == LG_OK);
+	bool grown = code == LG_OK && answer.ref.word == word_ref_index(entry->ref) && answer.old_version == before &&
+		     frame_off_valid(&txn->w->port, answer.ref.frame, frame_lines_for(key.bytes, min_val_bytes));
+	if (!retake(txn, entry, grown ? answer.new_version : before)) {
+		entry->lost = true;
+		return txn_fail(txn, LG_CONFLICT, LG_ABORT_MOVED, -1, entry->table, key);
 	}
-	if (answer.ref.word != word_ref_index(entry->ref) || answer.old_version != entry->version ||
-		answer.new_version != (word_load(&txn->w->port, entry->ref) & WORD_VERSION) ||
-		!frame_off_valid(&txn->w->port, answer.ref.frame, frame_lines_for(key.bytes, min_val_bytes)))
-		return LG_CORRUPT;
-	/* The content is the same under the new version, and nobody wrote between: earlier reads stay true. */
+	if (!grown)
+		return code == LG_OK || code >= STEP_AGAIN
+			? txn_fail(txn, LG_CONFLICT, LG_ABORT_MOVED, -1, entry->table, key) : code;
+	/* The content is the same under the new version: earlier reads stay true. */
 	for (uint32_t i = 0; i < txn->read_count; i++)
-		if (txn->reads[i].ref == entry->ref && txn->reads[i].version == entry->version)
+		if (txn->reads[i].ref == entry->ref && txn->reads[i].version == before)
 			txn->reads[i].version = answer.new_version;
-	entry->version = answer.new_version;
 	entry->frame = answer.ref.frame;
 	entry->capacity = (uint16_t)frame_lines_for(key.bytes, min_val_bytes);
 	return LG_OK;

@@ -24,8 +24,14 @@ bool ops_give_up(struct lg_txn *txn, struct wait *wait, unsigned *attempt, int *
 {
 	enum { QUICK_ATTEMPTS = 3 };
 	int step = *code;
+	if (step == LG_NOTFOUND || step == LG_EXISTS) {
+		/* What a caller concludes from these cannot be undone by its retry: they must fit with all that it has read. */
+		int held = commit_validate(txn);
+		*code = held == LG_OK ? step : held;
+		return true;
+	}
 	if (step < STEP_AGAIN) {
-		if (step != LG_OK && step != LG_NOTFOUND && step != LG_EXISTS)
+		if (step != LG_OK)
 			*code = txn_fail(txn, step, LG_ABORT_ERROR, -1, table, key);
 		return true;
 	}
@@ -159,8 +165,11 @@ static int set_local(struct lg_txn *txn, struct write_entry *entry, struct lg_sl
 			heap_free(&txn->w->local, entry->ext, row_ext_bytes(entry->ext));
 		entry->ext = ext;
 	}
-	entry->val = arena_alloc(&txn->arena, val.bytes);
-	return entry->val ? LG_OK : LG_NOSPACE;
+	uint8_t *place = arena_alloc(&txn->arena, val.bytes);
+	if (!place)
+		return LG_NOSPACE;
+	entry->val = place;
+	return LG_OK;
 }
 
 static int set_shared(struct lg_txn *txn, struct write_entry *entry, struct lg_slice val)
@@ -177,6 +186,7 @@ static int set_shared(struct lg_txn *txn, struct write_entry *entry, struct lg_s
 	if (!payload)
 		return LG_NOSPACE;
 	memcpy(payload, entry->payload, before_val);
+	memset(payload + before_val + val.bytes, 0, frame_copy_bytes(lines) - before_val - val.bytes);
 	entry->payload = payload;
 	entry->val = payload + before_val;
 	return LG_OK;
@@ -201,6 +211,7 @@ static int write_place(struct lg_txn *txn, struct lg_table *table, struct lg_sli
 {
 	struct place place = {0};
 	struct write_entry *entry = NULL;
+	uint32_t entries = txn->write_count;
 	int code = locate(txn, table, key, LOCATE_WRITE, attempt, (uint32_t)val.bytes, &place, &entry);
 	if (code == LG_OK && !entry) {
 		code = access_look(txn, table, &key, &place, sight);
@@ -218,7 +229,14 @@ static int write_place(struct lg_txn *txn, struct lg_table *table, struct lg_sli
 		return code;
 	if (only_new && entry_visible(entry))
 		return LG_EXISTS;
-	return set_value(txn, entry, val);
+	bool fresh = txn->write_count > entries;
+	code = set_value(txn, entry, val);
+	if (code != LG_OK && fresh && txn->state == TXN_RUNNING) {
+		/* No value, no entry: what this transaction sees of the row is what it was. */
+		txn_undo(txn, entry);
+		txn_drop_last_write(txn);
+	}
+	return code;
 }
 
 static int write_row(struct lg_txn *txn, struct lg_table *table, struct lg_slice key, struct lg_slice val, bool only_new)

@@ -36,9 +36,9 @@ static int attempt(struct lg_worker *w, bool greedy, int (*body)(struct lg_txn *
 	if (txn->state == TXN_ENDED)
 		return code;
 	/* What body decided rests on what it read: if that was never true at one time, it must decide again. */
-	if (code != LG_CONFLICT && txn->state == TXN_RUNNING && !commit_reads_hold(txn)) {
-		struct lg_slice none = {0};
-		code = txn_fail(txn, LG_CONFLICT, LG_ABORT_VALIDATION, -1, NULL, none);
+	if (code != LG_CONFLICT && txn->state == TXN_RUNNING) {
+		int held = commit_validate(txn);
+		code = held == LG_OK ? code : held;
 	}
 	if (txn->state == TXN_DOOMED)
 		code = txn->doom;

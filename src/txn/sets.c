@@ -77,6 +77,18 @@ struct write_entry *txn_add_write(struct lg_txn *txn, word_ref ref)
 	return entry;
 }
 
+void txn_drop_last_write(struct lg_txn *txn)
+{
+	uint32_t last = --txn->write_count;
+	if (last < WRITES_LINEAR)
+		return; /* no index, or one that is built anew when the set is that large again */
+	/* It was added last: no other entry's probing has passed its slot. */
+	uint32_t slot = index_slot(txn, txn->writes[last].ref);
+	while (txn->write_index[slot] != last + 1)
+		slot = (slot + 1) & (txn->write_index_slots - 1);
+	txn->write_index[slot] = 0;
+}
+
 struct write_entry *txn_find_write(const struct lg_txn *txn, word_ref ref)
 {
 	if (txn->write_count <= WRITES_LINEAR) {
@@ -120,7 +132,11 @@ static int follow(struct lg_txn *txn, struct leaf_entry before, struct leaf_entr
 			txn->leaves[i] = after;
 			seen = true;
 		}
-	return seen && split.leaf ? txn_add_leaf(txn, split.leaf, split.version) : LG_OK;
+	if (!seen || !split.leaf || txn_add_leaf(txn, split.leaf, split.version) == LG_OK)
+		return LG_OK;
+	/* Half of what it has seen is not watched any more: it must not commit. */
+	txn->state = TXN_DOOMED;
+	return txn->doom = LG_NOSPACE;
 }
 
 int txn_follow_change(struct lg_txn *txn, const struct leaf_change *change)

@@ -71,7 +71,7 @@ int lg_txn_begin(struct lg_worker *worker, struct lg_txn **out)
 		yield_to_priority(worker);
 	worker_enter(worker);
 	txn->state = TXN_RUNNING;
-	txn->greedy = false;
+	txn->greedy = txn->space_lost = false;
 	txn->read_count = txn->write_count = txn->leaf_count = 0;
 	txn->detail.code = LG_OK;
 	arena_reset(&txn->arena);
@@ -84,10 +84,11 @@ void txn_end(struct lg_txn *txn)
 	worker_leave(txn->w);
 }
 
-/* Gives one intent or lock back. A row that is still a placeholder leaves its tree again. */
-static void undo(struct lg_txn *txn, struct write_entry *entry)
+void txn_undo(struct lg_txn *txn, struct write_entry *entry)
 {
 	struct lg_worker *w = txn->w;
+	if (entry->lost)
+		return;
 	if (entry->ext)
 		heap_free(&w->local, entry->ext, row_ext_bytes(entry->ext));
 	if (!entry->row || !entry->absent) {
@@ -102,8 +103,9 @@ static void undo(struct lg_txn *txn, struct write_entry *entry)
 void txn_end_without_effect(struct lg_txn *txn, enum lg_abort_reason reason)
 {
 	for (uint32_t i = 0; i < txn->write_count; i++)
-		undo(txn, &txn->writes[i]);
+		txn_undo(txn, &txn->writes[i]);
 	txn->w->counts.aborts[reason]++;
+	txn->space_losses += txn->space_lost;
 	txn_end(txn);
 }
 

@@ -52,6 +52,7 @@ struct write_entry {
 	uint32_t val_bytes, val_room; /* room at val */
 	uint16_t capacity;  /* shared: lines of the frame */
 	uint8_t op;
+	bool lost;   /* its intent was given back to let the frame grow, and could not be had again */
 	bool absent; /* there is no row in this transaction's eyes before op */
 };
 
@@ -78,6 +79,8 @@ struct lg_txn {
 	struct lg_worker *w;
 	enum txn_state state;
 	int doom; /* why it cannot commit, when DOOMED */
+	bool evicted;    /* validation met a word that was moved out */
+	bool space_lost; /* an owner had no room, or evicted: this one counts among space_losses when it aborts */
 	bool greedy; /* reads take intents too: a transaction that holds the priority */
 	struct arena arena;
 	struct read_entry *reads;
@@ -104,6 +107,8 @@ enum { WRITES_LINEAR = 16 };
 int txn_reads_grow(struct lg_txn *txn);
 struct write_entry *txn_add_write(struct lg_txn *txn, word_ref ref); /* NULL: no memory */
 struct write_entry *txn_find_write(const struct lg_txn *txn, word_ref ref);
+/* Takes the entry that was added last off the set again. */
+void txn_drop_last_write(struct lg_txn *txn);
 int txn_add_leaf(struct lg_txn *txn, uint64_t leaf, uint64_t version);
 /* This transaction's own insert has changed a leaf: what it had seen of it stays true. */
 int txn_follow_change(struct lg_txn *txn, const struct leaf_change *change);
@@ -136,7 +141,8 @@ int locate(struct lg_txn *txn, struct lg_table *table, struct lg_slice key, enum
 /* What a reply's status means here; its owner's directory is looked at anew if it has grown since. */
 int locate_status(struct lg_txn *txn, unsigned owner, unsigned status, uint64_t directory_generation);
 
-/* Has the owner exchange the frame of a shared row, whose intent this transaction holds, for a larger one. */
+/* Has the owner exchange the frame of a shared row, whose intent this transaction holds, for a larger one. The intent is given back
+ * for that time; if anybody has written the row in between the transaction is lost (LG_CONFLICT). */
 int locate_grow(struct lg_txn *txn, struct write_entry *entry, uint32_t min_val_bytes);
 
 /* ---- access.c ---- */
@@ -177,6 +183,9 @@ static inline int txn_check(struct lg_txn *txn, const struct lg_table *table)
 int txn_wait(struct lg_txn *txn, struct wait *wait, int step, int holder, const struct lg_table *table,
 	struct lg_slice key);
 
+/* Gives one entry's intent or lock back; a placeholder leaves its tree. */
+void txn_undo(struct lg_txn *txn, struct write_entry *entry);
+
 /* Gives all intents back and takes placeholders out; the transaction has ended. */
 void txn_end_without_effect(struct lg_txn *txn, enum lg_abort_reason reason);
 void txn_end(struct lg_txn *txn);
@@ -199,8 +208,12 @@ bool ops_give_up(struct lg_txn *txn, struct wait *wait, unsigned *attempt, int *
 	const struct lg_table *table, struct lg_slice key);
 
 /* ---- commit.c ---- */
-/* Whether everything that was read is as it was; for a body's answer that is handed on without a commit. */
-bool commit_reads_hold(struct lg_txn *txn);
+/* Whether everything that was read is as it was: LG_OK; LG_CONFLICT or LG_NOSPACE, noted. Also for answers that must not rest on a
+ * state that never was: LG_NOTFOUND, LG_EXISTS, and what a body hands on without a commit. */
+int commit_validate(struct lg_txn *txn);
+
+/* That many transactions in a row lost for want of pod memory: the next such loss is LG_NOSPACE. */
+enum { SPACE_LOSSES = 100 };
 
 static inline struct btree *table_tree(const struct lg_table *table, uint32_t partition)
 {

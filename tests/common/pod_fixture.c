@@ -1,32 +1,35 @@
 /* pod_fixture.c: a private pod for one test. */
 #include "pod_fixture.h"
 
-#include <stdatomic.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
+#define MAX_NAMES 1024
+static char name_paths[MAX_NAMES][80];
 static atomic_uint name_count;
 static atomic_int name_pid;
 
-static void region_name(char *name, size_t bytes, unsigned number)
-{
-	snprintf(name, bytes, "liger-test-%ld-%u", (long)getpid(), number);
-}
-
-/* A child that exits must not take its parent's regions away: they bear the parent's pid, and it counts from 0. */
+/* A child that ends must not take its parent's regions away. */
 static void remove_left_over(void)
 {
+	unsigned count = atomic_load(&name_count);
 	if (atomic_load(&name_pid) != getpid())
 		return;
-	for (unsigned i = 0; i < atomic_load(&name_count); i++) {
-		char name[64], path[96];
-		region_name(name, sizeof(name), i);
-		snprintf(path, sizeof(path), "/dev/shm/%s", name);
-		unlink(path);
-	}
+	for (unsigned i = 0; i < count && i < MAX_NAMES; i++)
+		unlink(name_paths[i]);
+}
+
+/* What runs too long is ended by SIGTERM, what fails an assertion by SIGABRT: with the default action after this. */
+static void ended(int signal_number)
+{
+	remove_left_over();
+	signal(signal_number, SIG_DFL);
+	raise(signal_number);
 }
 
 void pod_private_name(char *name, size_t bytes)
@@ -34,8 +37,14 @@ void pod_private_name(char *name, size_t bytes)
 	if (atomic_exchange(&name_pid, getpid()) != getpid()) {
 		atomic_store(&name_count, 0);
 		atexit(remove_left_over);
+		signal(SIGTERM, ended);
+		signal(SIGINT, ended);
+		signal(SIGABRT, ended);
 	}
-	region_name(name, bytes, atomic_fetch_add(&name_count, 1));
+	unsigned number = atomic_fetch_add(&name_count, 1);
+	snprintf(name, bytes, "liger-test-%ld-%u", (long)getpid(), number);
+	if (number < MAX_NAMES)
+		snprintf(name_paths[number], sizeof(name_paths[number]), "/dev/shm/%s", name);
 }
 
 void pod_expect(int wanted, int got, const char *call, const char *file, int line)
@@ -96,6 +105,31 @@ struct lg_worker *pod_worker(struct pod_fixture *f, uint32_t host)
 	return f->more[f->more_count++];
 }
 
+struct server {
+	struct lg_worker *worker;
+	atomic_bool *stop;
+};
+
+static void *server_main(void *arg)
+{
+	struct server server = *(struct server *)arg;
+	free(arg);
+	while (!atomic_load(server.stop)) {
+		lg_worker_poll(server.worker);
+		sched_yield();
+	}
+	return NULL;
+}
+
+void pod_serve(struct pod_fixture *f, uint32_t host)
+{
+	struct server *server = malloc(sizeof(*server));
+	assert_non_null(server);
+	*server = (struct server){.worker = pod_worker(f, host), .stop = &f->stop};
+	assert_int_equal(pthread_create(&f->server[f->server_count], NULL, server_main, server), 0);
+	f->server_count++;
+}
+
 struct pod_fixture *pod_open_as(const char *name, const struct lg_pod_config *config,
         const struct lg_host_config *host_config, uint32_t host_count)
 {
@@ -140,6 +174,9 @@ void pod_close_host(struct pod_fixture *f, uint32_t id)
 void pod_close(struct pod_fixture *f)
 {
 	struct lg_error err = {0};
+	atomic_store(&f->stop, true);
+	for (uint32_t i = 0; i < f->server_count; i++)
+		pthread_join(f->server[i], NULL);
 	for (uint32_t i = 0; i < f->more_count; i++)
 		lg_worker_close(f->more[i]);
 	for (uint32_t id = 0; id < POD_FIXTURE_HOSTS; id++) {
@@ -165,6 +202,14 @@ int pod_setup_remote(void **state)
 {
 	struct pod_fixture *f = pod_open(NULL, NULL, 2);
 	f->side = POD_REMOTE;
+	*state = f;
+	return 0;
+}
+
+int pod_setup_third(void **state)
+{
+	struct pod_fixture *f = pod_open(NULL, NULL, 3);
+	f->side = POD_THIRD;
 	*state = f;
 	return 0;
 }

@@ -17,11 +17,14 @@
 
 #include <cmocka.h>
 #include <liger.h>
+#include <pthread.h>
+#include <stdatomic.h>
 
 #define POD_FIXTURE_HOSTS   4
 #define POD_FIXTURE_WORKERS 32
 #define POD_LOCAL           0
 #define POD_REMOTE          1
+#define POD_THIRD           2
 
 struct pod_fixture {
 	char name[64]; /* of the region */
@@ -33,6 +36,9 @@ struct pod_fixture {
 	struct lg_worker *worker[POD_FIXTURE_HOSTS]; /* one on each host */
 	struct lg_worker *more[POD_FIXTURE_WORKERS]; /* from pod_worker() */
 	uint32_t more_count;
+	pthread_t server[POD_FIXTURE_HOSTS]; /* from pod_serve() */
+	uint32_t server_count;
+	atomic_bool stop;
 };
 
 /* A region name that no other process and no other call has: liger-test-PID-N. */
@@ -55,6 +61,8 @@ void pod_close(struct pod_fixture *f);
 
 int pod_setup_local(void **state);
 int pod_setup_remote(void **state);
+/* Three hosts; the rows are those of host 2, on which no test runs anything. */
+int pod_setup_third(void **state);
 int pod_teardown(void **state);
 
 #define POD_LOCAL_TEST(claim)                                                                                          \
@@ -67,8 +75,18 @@ int pod_teardown(void **state);
 #claim " [remote]", claim, pod_setup_remote, pod_teardown, NULL                                        \
 	}
 
+#define POD_ALL(claim)                                                                                                 \
+	POD_BOTH(claim),                                                                                               \
+	{                                                                                                              \
+#claim " [third]", claim, pod_setup_third, pod_teardown, NULL                                          \
+	}
+
 /* One more worker on a host; the tear-down closes it. */
 struct lg_worker *pod_worker(struct pod_fixture *f, uint32_t host);
+
+/* A thread that polls a worker of the host until the tear-down: where a test asks that host for much, its service thread
+ * alone, which naps, would make it slow. */
+void pod_serve(struct pod_fixture *f, uint32_t host);
 
 /* The key of row `number` on the fixture's side, or on the side that is named: 9 bytes in the order of the numbers.
  * They point into a ring of 64 buffers of this thread. */

@@ -1,7 +1,7 @@
 /* api_isolation_inprocess_test.c: what two transactions may and may not do to each other.
  *
  * T1 runs on host 0. T2 runs, in the same thread and in between, on a second worker of host 0 or on host 1: each claim is
- * tried with both, and with rows of host 0 and of host 1.
+ * tried with both, and with rows of host 0, of host 1, and of a third host.
  */
 #include "common/pod_fixture.h"
 
@@ -17,7 +17,16 @@ struct pair {
 	struct lg_txn *t1;
 };
 
-/* Runs `claim` for both places of T2. Rows 1 to 9 hold "old" each time. */
+static int clear_body(struct lg_txn *txn, void *arg)
+{
+	struct pod_fixture *f = arg;
+	int code = LG_OK;
+	for (uint64_t i = 10; i <= 20 && (code == LG_OK || code == LG_NOTFOUND); i++)
+		code = lg_del(txn, f->rows[0], pod_key(f, i == 20 ? ELSEWHERE : i));
+	return code == LG_NOTFOUND ? LG_OK : code;
+}
+
+/* Runs `claim` for both places of T2. Rows 1 to 9 hold "old" each time; 10 to 19 and ELSEWHERE are absent. */
 static void with_both_places(struct pod_fixture *f, void (*claim)(struct pair *p))
 {
 	for (uint32_t host = 0; host < 2; host++) {
@@ -25,11 +34,7 @@ static void with_both_places(struct pod_fixture *f, void (*claim)(struct pair *p
 		p.worker[1] = host == 0 ? pod_worker(f, 0) : f->worker[1];
 		for (uint64_t i = 1; i <= 9; i++)
 			pod_put(f, f->side, pod_key(f, i), pod_text("old"));
-		struct lg_txn *txn = pod_begin(f->worker[0]);
-		for (uint64_t i = 10; i <= 19; i++)
-			lg_del(txn, f->rows[0], pod_key(f, i));
-		lg_del(txn, f->rows[0], pod_key(f, ELSEWHERE));
-		OK(lg_commit(txn));
+		OK(lg_run(f->worker[0], clear_body, f));
 		p.t1 = pod_begin(p.worker[0]);
 		claim(&p);
 	}
@@ -157,6 +162,72 @@ static void an_insert_that_was_refused_is_protected(void **state)
 	with_both_places(*state, claim_exists);
 }
 
+/* T1 writes row `number`, which it has seen before T2 changed it, and must not get through. */
+static void t1_loses(struct pair *p, uint64_t number, bool insert)
+{
+	struct lg_slice key = pod_key(p->f, number), val = pod_text("by T1");
+	int code = insert ? lg_insert(p->t1, p->table[0], key, val) : lg_put(p->t1, p->table[0], key, val);
+	if (code == LG_OK)
+		code = lg_commit(p->t1);
+	else if (code == LG_EXISTS)
+		code = lg_commit(p->t1);
+	else
+		OK(lg_abort(p->t1));
+	CODE(LG_CONFLICT, code);
+	pod_expect_text(p->f, 0, key, "by T2");
+	pod_expect_text(p->f, 1, key, "by T2");
+}
+
+static void claim_put_where_absent(struct pair *p)
+{
+	struct lg_slice val;
+	CODE(LG_NOTFOUND, lg_get(p->t1, p->table[0], pod_key(p->f, 11), &val));
+	t2_puts(p, 11);
+	t1_loses(p, 11, false);
+}
+
+static void claim_insert_where_absent(struct pair *p)
+{
+	struct lg_slice val;
+	CODE(LG_NOTFOUND, lg_get(p->t1, p->table[0], pod_key(p->f, 12), &val));
+	t2_puts(p, 12);
+	t1_loses(p, 12, true);
+}
+
+static void claim_put_where_scanned_empty(struct pair *p)
+{
+	struct lg_scan *scan;
+	struct lg_slice key, val;
+	OK(lg_scan_open(p->t1, p->table[0], pod_key(p->f, 10), pod_key(p->f, 20), 0, 0, &scan));
+	CODE(LG_END, lg_scan_next(scan, &key, &val));
+	t2_puts(p, 13);
+	t1_loses(p, 13, false);
+}
+
+/* The row was there once: what is left of it (a placeholder, a frame) is found by both. */
+static void claim_put_where_deleted(struct pair *p)
+{
+	struct lg_slice val;
+	OK(lg_abort(p->t1));
+	for (uint32_t host = 0; host < 2; host++) {
+		pod_put(p->f, host, pod_key(p->f, 14), pod_text("before"));
+		pod_expect_text(p->f, 1 - host, pod_key(p->f, 14), "before");
+		pod_del(p->f, host, pod_key(p->f, 14));
+		p->t1 = pod_begin(p->worker[0]);
+		CODE(LG_NOTFOUND, lg_get(p->t1, p->table[0], pod_key(p->f, 14), &val));
+		t2_puts(p, 14);
+		t1_loses(p, 14, host == 1);
+	}
+}
+
+static void a_row_that_was_absent_is_not_overwritten_once_another_has_inserted_it(void **state)
+{
+	with_both_places(*state, claim_put_where_absent);
+	with_both_places(*state, claim_insert_where_absent);
+	with_both_places(*state, claim_put_where_scanned_empty);
+	with_both_places(*state, claim_put_where_deleted);
+}
+
 static void claim_lost_update(struct pair *p)
 {
 	struct lg_slice val;
@@ -186,7 +257,7 @@ static void claim_one_writer(struct pair *p)
 	void *edit;
 	size_t bytes;
 	/* The row is read by both first: so it lies where both can reach it, and what meets is the intents. */
-	pod_expect_text(p->f, 0, key, "old");
+	OK(lg_get(p->t1, p->table[0], key, &val));
 	struct lg_txn *t2 = pod_begin(p->worker[1]);
 	OK(lg_get(t2, p->table[1], key, &val));
 	OK(lg_abort(t2));
@@ -410,7 +481,7 @@ static void transactions_on_different_rows_both_commit(void **state)
 static void claim_private_until_commit(struct pair *p)
 {
 	struct lg_slice val;
-	pod_expect_text(p->f, 0, pod_key(p->f, 1), "old");
+	OK(lg_get(p->t1, p->table[0], pod_key(p->f, 1), &val));
 	struct lg_txn *t2 = pod_begin(p->worker[1]);
 	OK(lg_get(t2, p->table[1], pod_key(p->f, 1), &val));
 	OK(lg_commit(t2));
@@ -478,26 +549,27 @@ static void codes_and_reasons_have_sentences(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        POD_BOTH(a_row_that_was_read_and_then_changed_forbids_commit),
-	        POD_BOTH(a_row_that_was_read_and_then_deleted_forbids_commit),
-	        POD_BOTH(a_row_that_was_deleted_and_inserted_anew_is_another_row),
-	        POD_BOTH(an_absent_row_that_another_inserts_forbids_commit),
-	        POD_BOTH(an_edit_that_found_nothing_is_protected),
-	        POD_BOTH(a_delete_that_found_nothing_is_protected),
-	        POD_BOTH(an_insert_that_was_refused_is_protected),
-	        POD_BOTH(no_update_is_lost),
-	        POD_BOTH(two_writers_of_a_row_conflict_and_detail_names_key_and_holder),
-	        POD_BOTH(write_skew_is_prevented),
-	        POD_BOTH(write_skew_by_inserts_is_prevented),
-	        POD_BOTH(a_range_that_was_scanned_is_protected_from_inserts),
-	        POD_BOTH(a_range_that_was_scanned_is_protected_from_deletes_and_changes),
-	        POD_BOTH(own_inserts_into_a_scanned_range_do_not_hide_those_of_others),
-	        POD_BOTH(an_empty_range_is_protected),
-	        POD_BOTH(a_range_of_a_hash_partitioned_table_is_protected),
-	        POD_BOTH(transactions_on_different_rows_both_commit),
-	        POD_BOTH(nobody_sees_writes_before_commit),
-	        POD_BOTH(lg_run_repeats_until_there_is_no_conflict),
-	        POD_BOTH(lg_run_returns_the_code_of_its_body_and_aborts),
+	        POD_ALL(a_row_that_was_read_and_then_changed_forbids_commit),
+	        POD_ALL(a_row_that_was_read_and_then_deleted_forbids_commit),
+	        POD_ALL(a_row_that_was_deleted_and_inserted_anew_is_another_row),
+	        POD_ALL(an_absent_row_that_another_inserts_forbids_commit),
+	        POD_ALL(an_edit_that_found_nothing_is_protected),
+	        POD_ALL(a_delete_that_found_nothing_is_protected),
+	        POD_ALL(an_insert_that_was_refused_is_protected),
+	        POD_ALL(a_row_that_was_absent_is_not_overwritten_once_another_has_inserted_it),
+	        POD_ALL(no_update_is_lost),
+	        POD_ALL(two_writers_of_a_row_conflict_and_detail_names_key_and_holder),
+	        POD_ALL(write_skew_is_prevented),
+	        POD_ALL(write_skew_by_inserts_is_prevented),
+	        POD_ALL(a_range_that_was_scanned_is_protected_from_inserts),
+	        POD_ALL(a_range_that_was_scanned_is_protected_from_deletes_and_changes),
+	        POD_ALL(own_inserts_into_a_scanned_range_do_not_hide_those_of_others),
+	        POD_ALL(an_empty_range_is_protected),
+	        POD_ALL(a_range_of_a_hash_partitioned_table_is_protected),
+	        POD_ALL(transactions_on_different_rows_both_commit),
+	        POD_ALL(nobody_sees_writes_before_commit),
+	        POD_ALL(lg_run_repeats_until_there_is_no_conflict),
+	        POD_ALL(lg_run_returns_the_code_of_its_body_and_aborts),
 	        cmocka_unit_test(codes_and_reasons_have_sentences),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,8 +1,7 @@
 /* api_progress_inprocess_test.c: who must win in the end, budgets that run out, and the counters that prove a read silent. */
 #include "common/pod_fixture.h"
 
-#include <pthread.h>
-#include <stdatomic.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +9,7 @@
 
 /* ---- Starvation ---------------------------------------------------------------------------------------------------- */
 
-#define ACCOUNTS 60
+#define ACCOUNTS 200
 #define BALANCE  1000
 
 struct bank {
@@ -60,8 +59,10 @@ static void *clerk_main(void *arg)
 		c->from = pod_random(&c->random) % ACCOUNTS;
 		c->to = (c->from + 1 + pod_random(&c->random) % (ACCOUNTS - 1)) % ACCOUNTS;
 		int code = lg_run(c->worker, transfer_body, c);
-		if (code != LG_OK)
+		if (code != LG_OK) {
 			atomic_store(&c->bank->error, code);
+			break;
+		}
 		atomic_fetch_add(&c->bank->transfers, 1);
 	}
 	return NULL;
@@ -100,7 +101,7 @@ static void a_long_transaction_gets_through_against_hot_writers(void **state)
 	struct clerk clerks[POD_FIXTURE_HOSTS - 1];
 	pthread_t threads[POD_FIXTURE_HOSTS - 1];
 	struct audit audit = {.f = f};
-	uint64_t audits = pod_scaled(30), seed = pod_seed();
+	uint64_t audits = pod_scaled(300), seed = pod_seed();
 	*state = f;
 	for (uint64_t n = 0; n < ACCOUNTS; n++) {
 		int64_t balance = BALANCE;
@@ -113,6 +114,8 @@ static void a_long_transaction_gets_through_against_hot_writers(void **state)
 	}
 	int code = LG_OK;
 	bool balanced = true;
+	while (atomic_load(&bank.transfers) < 100 && atomic_load(&bank.error) == LG_OK)
+		sched_yield();
 	for (uint64_t i = 0; i < audits && code == LG_OK && balanced; i++) {
 		code = lg_run(f->worker[0], audit_body, &audit);
 		balanced = audit.sum == ACCOUNTS * BALANCE;
@@ -244,7 +247,9 @@ static struct pod_fixture *tight_pod(uint64_t hwcc_bytes, uint64_t extra_swcc, u
 	OK(code);
 	OK(lg_pod_destroy(probe.uri, true, &err));
 	config.swcc_bytes += extra_swcc;
-	return pod_open(&config, &host_config, 2);
+	struct pod_fixture *f = pod_open(&config, &host_config, 2);
+	pod_serve(f, 1);
+	return f;
 }
 
 struct range {
@@ -296,7 +301,7 @@ static void rows_move_out_when_hwcc_runs_short(void **state)
 {
 	/* 2 MiB of words hold at most 262,144. */
 	struct pod_fixture *f = tight_pod(UINT64_C(2) << 20, UINT64_C(64) << 20, 0);
-	uint64_t rows = pod_scaled(400000);
+	uint64_t rows = pod_scaled(300000);
 	struct lg_stats stats;
 	*state = f;
 	for (uint64_t i = 0; i < rows; i++)
@@ -343,6 +348,49 @@ static void rows_move_out_when_swcc_runs_short(void **state)
 	assert_true(stats.moved_in > 0);
 	if (r.count * 1000 > UINT64_C(16) << 20)
 		assert_true(stats.moved_out > 0);
+}
+
+/* First all rows of host 1 are shared, which fills SWcc; then those of host 0 are wanted. */
+static void a_host_leaves_pod_memory_to_another_that_needs_it(void **state)
+{
+	struct pod_fixture *f = tight_pod(UINT64_C(4) << 20, UINT64_C(8) << 20, 0);
+	struct range r = {.f = f, .count = pod_scaled(20000), .bytes = 1000, .seed = 7};
+	*state = f;
+	pod_serve(f, 0);
+	for (r.owner = 0; r.owner < 2; r.owner++) {
+		r.writer = r.owner;
+		each(r, put_range_body);
+	}
+	for (int round = 0; round < 3; round++) {
+		for (r.owner = 0; r.owner < 2; r.owner++) {
+			r.writer = 1 - r.owner;
+			each(r, check_range_body);
+		}
+	}
+}
+
+/* Frames of one size must not keep the memory that those of another size need, nor one host what another needs. */
+static void rows_of_many_sizes_move_out_when_swcc_runs_short(void **state)
+{
+	struct pod_fixture *f = tight_pod(UINT64_C(4) << 20, UINT64_C(12) << 20, 0);
+	uint64_t rows = pod_scaled(4000);
+	*state = f;
+	pod_serve(f, 0);
+	for (int round = 0; round < 2; round++) {
+		for (uint64_t i = 0; i < rows; i++) {
+			/* Each host writes rows of the other, of up to 12,000 bytes, larger ones later. */
+			struct range r = {
+			        .f = f, .writer = i % 2, .owner = 1 - i % 2, .first = i, .count = 1, .seed = 3};
+			r.bytes = 100 + i * 8000 / rows + i * 977 % 4000;
+			OK(lg_run(f->worker[r.writer], put_range_body, &r));
+		}
+		for (uint64_t i = 0; i < rows; i++) {
+			struct range r = {
+			        .f = f, .writer = i % 2, .owner = 1 - i % 2, .first = i, .count = 1, .seed = 3};
+			r.bytes = 100 + i * 8000 / rows + i * 977 % 4000;
+			OK(lg_run(f->worker[r.writer], check_range_body, &r));
+		}
+	}
 }
 
 static void a_transaction_that_does_not_fit_into_swcc_is_nospace(void **state)
@@ -443,6 +491,8 @@ int main(void)
 	        POD_LOCAL_TEST(commits_and_aborts_are_counted_by_reason),
 	        cmocka_unit_test_teardown(rows_move_out_when_hwcc_runs_short, pod_teardown),
 	        cmocka_unit_test_teardown(rows_move_out_when_swcc_runs_short, pod_teardown),
+	        cmocka_unit_test_teardown(a_host_leaves_pod_memory_to_another_that_needs_it, pod_teardown),
+	        cmocka_unit_test_teardown(rows_of_many_sizes_move_out_when_swcc_runs_short, pod_teardown),
 	        cmocka_unit_test_teardown(a_transaction_that_does_not_fit_into_swcc_is_nospace, pod_teardown),
 	        cmocka_unit_test_teardown(a_full_host_is_nospace_for_itself_and_loses_nothing, pod_teardown),
 	        cmocka_unit_test_teardown(a_full_host_is_nospace_for_others_and_loses_nothing, pod_teardown),

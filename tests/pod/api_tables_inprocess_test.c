@@ -208,8 +208,8 @@ static void partitions_are_placed_before_the_first_table_only(void **state)
 	OK(lg_host_open(uri, &host_config, &host[0], &err));
 	host_config.host_id = 1;
 	OK(lg_host_open(uri, &host_config, &host[1], &err));
-	CODE(LG_INVALID, lg_partition_place(host[0], 8, 1, &err));
-	CODE(LG_INVALID, lg_partition_place(host[0], 0, 2, &err));
+	expect_refused(lg_partition_place(host[0], 8, 1, &err), &err, "partition 8 of 8");
+	expect_refused(lg_partition_place(host[0], 0, 2, &err), &err, "host 2 of 2");
 	OK(lg_partition_place(host[0], 0, 1, &err));
 	OK(lg_partition_place(host[1], 1, 1, &err));
 	static struct lg_pod_info info;

@@ -14,6 +14,7 @@
 #define LIGER_TESTS_POD_LIST_APPEND_H
 
 #include <liger.h>
+#include <stdbool.h>
 #include <stdio.h>
 
 #define LIST_TABLES    3
@@ -24,6 +25,7 @@ struct list_config {
 	uint64_t txns;           /* a worker */
 	uint32_t keys[LIST_TABLES];
 	uint32_t max_pad;
+	bool fixed_pad; /* either none or max_pad: few sizes of frames */
 	uint64_t seed;
 };
 
@@ -39,6 +41,7 @@ struct list_session {
 	char *ops; /* its operations so far, as text */
 	size_t ops_bytes, ops_cap;
 	uint64_t commits, conflicts, refusals; /* refusals: LG_NOSPACE */
+	struct lg_detail detail;               /* of the last attempt that failed otherwise than by a conflict */
 	char failure[600];                     /* empty: all is well */
 };
 

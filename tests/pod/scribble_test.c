@@ -120,7 +120,7 @@ static void child_main(const char *name, atomic_ullong *done, uint64_t seed, int
 	for (size_t i = 0; i < sizeof(fatal) / sizeof(*fatal); i++)
 		signal(fatal[i], SIG_DFL);
 	pod_config_small(&pod, HOSTS);
-	pod.swcc_bytes = UINT64_C(16) << 20;
+	pod.swcc_bytes = UINT64_C(96) << 20;
 	lg_host_config_init(&host);
 	host.request_timeout_ms = 200;
 	struct pod_fixture *f = pod_open_as(name, &pod, &host, HOSTS);

@@ -155,7 +155,8 @@ static void four_hosts_on_hot_rows_are_serializable(void **state)
 /* Rows are larger than what the parts hold, so they move in and out all the time. */
 static void rows_that_move_in_and_out_are_serializable(void **state)
 {
-	struct list_config config = {.hosts = 3, .workers = 2, .txns = 800, .keys = {600, 600, 10}, .max_pad = 24000};
+	struct list_config config = {
+	        .hosts = 2, .workers = 2, .txns = 1500, .keys = {4000, 4000, 10}, .max_pad = 7000, .fixed_pad = true};
 	struct lg_pod_config pod;
 	struct lg_error err;
 	char name[64], uri[80];
@@ -172,7 +173,7 @@ static void rows_that_move_in_and_out_are_serializable(void **state)
 	}
 	OK(code);
 	OK(lg_pod_destroy(uri, true, &err));
-	pod.swcc_bytes += UINT64_C(6) << 20;
+	pod.swcc_bytes += UINT64_C(14) << 20;
 	expect_serializable(&config, &pod, 2);
 }
 

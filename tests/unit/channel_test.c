@@ -19,8 +19,8 @@ struct pair {
 static struct pair pair_of(const struct unit_pod *pod, uint64_t generation)
 {
 	struct pair p;
-	channel_end_init(&p.sender, &pod->region.geometry, 0, 1, generation);
-	channel_end_init(&p.receiver, &pod->region.geometry, 0, 1, generation);
+	channel_end_init(&p.sender, &pod->region.geometry, 0, 1, LANE_REQUESTS, generation);
+	channel_end_init(&p.receiver, &pod->region.geometry, 0, 1, LANE_REQUESTS, generation);
 	return p;
 }
 
@@ -263,7 +263,7 @@ static void the_channels_of_all_pairs_are_apart(void **state)
 	struct unit_pod *pod = *state;
 	const struct pod_geometry *g = &pod->region.geometry;
 	for (unsigned i = 0; i < 4; i++) {
-		pod_off offset = channel_offset(g, i / 2, i % 2);
+		pod_off offset = channel_offset(g, i / 2, i % 2, LANE_REQUESTS);
 		assert_int_equal(offset, g->channels_offset + i * CHANNEL_BYTES);
 		assert_int_equal(offset % LINE_BYTES, 0);
 	}

@@ -68,7 +68,7 @@ static void a_new_pod_is_empty_and_its_parts_do_not_overlap(void **state)
 	assert_true(g->catalog_offset >= g->hwcc_bytes);
 	assert_true(g->catalog_offset + CATALOG_BYTES <= g->roots_offset);
 	assert_true(g->roots_offset + 2 * HOST_ROOT_BYTES <= g->channels_offset);
-	assert_true(channel_offset(g, 1, 1) + CHANNEL_BYTES <= g->extents_offset);
+	assert_true(channel_offset(g, 1, 1, LANE_REPLIES) + CHANNEL_BYTES <= g->extents_offset);
 	assert_int_equal(g->extents_offset + g->extent_count * EXTENT_BYTES, g->region_bytes);
 	assert_int_equal(epoch_load(&pod->port), 1);
 	assert_int_equal(catalog_count(&pod->port), 0);
@@ -105,7 +105,7 @@ static void a_pod_of_64_hosts_fits_and_has_its_parts_in_place(void **state)
 	config.swcc_bytes = 256 << 20;
 	struct unit_pod *pod = unit_pod_make(&config);
 	const struct pod_geometry *g = &pod->region.geometry;
-	assert_true(channel_offset(g, 63, 63) + CHANNEL_BYTES <= g->extents_offset);
+	assert_true(channel_offset(g, 63, 63, LANE_REPLIES) + CHANNEL_BYTES <= g->extents_offset);
 	assert_true(g->extent_count >= 128);
 	assert_int_equal(partition_owner(&pod->port, LG_MAX_PARTITIONS - 1), 63);
 	unit_pod_end(pod);
