@@ -56,7 +56,9 @@ SONAME := libliger.so.0
 LIB_SRC := $(wildcard src/*.c src/*/*.c)
 # The yardstick is a program of its own, which knows nothing of Liger.
 YARDSTICK_SRC := benchmarks/yards/yardstick.c
-BENCH_SRC := $(filter-out $(YARDSTICK_SRC),$(wildcard benchmarks/*.c benchmarks/*/*.c))
+# So is the micro-benchmark of the tree; it uses the library's inside.
+MICRO_SRC := benchmarks/micro/btree_micro.c
+BENCH_SRC := $(filter-out $(YARDSTICK_SRC) $(MICRO_SRC),$(wildcard benchmarks/*.c benchmarks/*/*.c))
 TOOL_SRC := $(wildcard tools/*.c)
 TEST_COMMON_SRC := $(wildcard tests/common/*.c)
 
@@ -194,7 +196,7 @@ endef
 Q = $(if $(V),,@echo '  $@'; )
 
 .PHONY: all
-all: $(O)/liger $(O)/yardstick $(O)/libliger.a $(O)/libliger.so $(O)/liger.pc
+all: $(O)/liger $(O)/yardstick $(O)/btree_micro $(O)/libliger.a $(O)/libliger.so $(O)/liger.pc
 
 FORCE:
 $(foreach v,$(VARIANTS),$(eval $(call variant_rules,$(v))))
@@ -203,6 +205,10 @@ $(foreach v,$(VARIANTS),$(eval $(call variant_rules,$(v))))
 $(O)/yardstick: $(YARDSTICK_SRC)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(DIALECT) -O3 -march=$(ARCH) $(WARNINGS) $(if $(filter 1,$(WERROR)),-Werror) -o $@ $< -pthread
+
+$(O)/btree_micro: $(MICRO_SRC) $(O)/libliger-internal.a
+	$(Q)$(CC) $(DIALECT) -O3 -march=$(ARCH) $(WARNINGS) $(if $(filter 1,$(WERROR)),-Werror) -Iinclude -Isrc -o $@ $^ \
+		-pthread -ljemalloc -lnuma -lm
 
 # ---- What is installed ------------------------------------------------------------------------------------------------
 

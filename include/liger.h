@@ -33,13 +33,13 @@ extern "C" {
 #define LG_VERSION "0.1.0"
 
 /* Limits. Beyond one of them a call returns LG_LIMIT and says which. */
-#define LG_MAX_HOSTS 64
-#define LG_MAX_WORKERS 64      /* a host */
-#define LG_MAX_TABLES 256      /* a pod */
-#define LG_MAX_PARTITIONS 4096 /* a pod */
-#define LG_MAX_KEY_BYTES 512
-#define LG_MAX_VALUE_BYTES 65536
-#define LG_MAX_NAME_BYTES 63   /* of a table */
+#define LG_MAX_HOSTS        64
+#define LG_MAX_WORKERS      64   /* a host */
+#define LG_MAX_TABLES       256  /* a pod */
+#define LG_MAX_PARTITIONS   4096 /* a pod */
+#define LG_MAX_KEY_BYTES    512
+#define LG_MAX_VALUE_BYTES  65536
+#define LG_MAX_NAME_BYTES   63 /* of a table */
 #define LG_MAX_PREFIX_BYTES 64 /* of the part of a key that places it in a partition */
 
 enum lg_code {
@@ -96,11 +96,11 @@ enum lg_durability {
 };
 
 struct lg_pod_config {
-	uint32_t hosts;         /* host ids 0..hosts-1 may join; 1..64; default 2 */
-	uint32_t partitions;    /* of the whole pod, shared by all its tables; 1..4096; default 64 */
-	uint64_t hwcc_bytes;    /* hardware-coherent part, a multiple of 2 MiB; default 64 MiB, at least 2 MiB */
-	uint64_t swcc_bytes;    /* the rest, a multiple of 2 MiB; default 1 GiB */
-	uint32_t epoch_ms;      /* length of an epoch; 1..1000; default 10 */
+	uint32_t hosts;      /* host ids 0..hosts-1 may join; 1..64; default 2 */
+	uint32_t partitions; /* of the whole pod, shared by all its tables; 1..4096; default 64 */
+	uint64_t hwcc_bytes; /* hardware-coherent part, a multiple of 2 MiB; default 64 MiB, at least 2 MiB */
+	uint64_t swcc_bytes; /* the rest, a multiple of 2 MiB; default 1 GiB */
+	uint32_t epoch_ms;   /* length of an epoch; 1..1000; default 10 */
 	enum lg_durability durability;
 };
 
@@ -121,16 +121,18 @@ enum lg_member_state { LG_MEMBER_FREE = 0, LG_MEMBER_JOINING, LG_MEMBER_LIVE, LG
 
 struct lg_member_info {
 	enum lg_member_state state;
-	uint64_t incarnation;    /* how often this host id has joined */
-	uint64_t heartbeat;      /* grows while the host lives */
-	int32_t pid;             /* on its machine; 0 when not a member */
-	uint32_t partitions;     /* owned */
-	uint64_t oldest_epoch;   /* of its running transactions */
-	uint64_t hwcc_row_bytes, hwcc_leaf_bytes, hwcc_claimed_bytes;       /* words of rows, of leaves; word blocks claimed */
-	uint64_t swcc_frame_bytes, swcc_directory_bytes, swcc_claimed_bytes; /* frames in use, directory, extents claimed */
+	uint64_t incarnation;  /* how often this host id has joined */
+	uint64_t heartbeat;    /* grows while the host lives */
+	int32_t pid;           /* on its machine; 0 when not a member */
+	uint32_t partitions;   /* owned */
+	uint64_t oldest_epoch; /* of its running transactions */
+	uint64_t hwcc_row_bytes, hwcc_leaf_bytes,
+	        hwcc_claimed_bytes; /* words of rows, of leaves; word blocks claimed */
+	uint64_t swcc_frame_bytes, swcc_directory_bytes,
+	        swcc_claimed_bytes;  /* frames in use, directory, extents claimed */
 	uint64_t swcc_payload_bytes; /* keys and values in the frames */
 	uint64_t shared_rows;
-	uint64_t dram_bytes;     /* rows and trees in the host's own memory */
+	uint64_t dram_bytes; /* rows and trees in the host's own memory */
 };
 
 struct lg_pod_info {
@@ -189,23 +191,26 @@ uint64_t lg_epoch(const struct lg_host *host);
 /* ---- Tables ------------------------------------------------------------------------------------------------------ */
 
 enum lg_partitioning {
-	LG_HASH,       /* by XXH3 of the first prefix_bytes of the key, scaled to `partitions` */
-	LG_RANGE,      /* by `splits`, compared with the first 8 bytes of the key (big-endian, a shorter key is padded with 0) */
+	LG_HASH, /* by XXH3 of the first prefix_bytes of the key, scaled to `partitions` */
+	LG_RANGE, /* by `splits`, compared with the first 8 bytes of the key (big-endian, a shorter key is padded with 0) */
 	LG_REPLICATED, /* every host has a copy; written by lg_load() only, read-only after lg_table_seal() */
 };
 
 struct lg_table_def {
-	const char *name;          /* 1..63 bytes, unique in the pod */
+	const char *name; /* 1..63 bytes, unique in the pod */
 	enum lg_partitioning by;
-	uint32_t prefix_bytes;     /* LG_HASH: 1..64; a shorter key is hashed whole. Else 0 */
-	uint32_t partitions;       /* LG_HASH, LG_RANGE: 1..the pod's; partitions 0..partitions-1 of the pod are used. Else 0 */
-	const uint64_t *splits;    /* LG_RANGE: partitions-1 ascending numbers; partition i holds splits[i-1] <= n < splits[i]. Else NULL */
+	uint32_t prefix_bytes; /* LG_HASH: 1..64; a shorter key is hashed whole. Else 0 */
+	uint32_t
+	        partitions; /* LG_HASH, LG_RANGE: 1..the pod's; partitions 0..partitions-1 of the pod are used. Else 0 */
+	const uint64_t *
+	        splits; /* LG_RANGE: partitions-1 ascending numbers; partition i holds splits[i-1] <= n < splits[i]. Else NULL */
 };
 
 /* Creates a table, or opens it if it exists with the same definition.
  * Ownership: `def` is copied; *table until lg_host_close().
  * Returns:   LG_OK; LG_EXISTS (another definition: the message says what differs); LG_LIMIT; LG_INVALID; LG_NOSPACE. */
-int lg_table_create(struct lg_host *host, const struct lg_table_def *def, struct lg_table **table, struct lg_error *err);
+int lg_table_create(
+        struct lg_host *host, const struct lg_table_def *def, struct lg_table **table, struct lg_error *err);
 
 /* Returns: LG_OK; LG_NOTFOUND; LG_NOSPACE. */
 int lg_table_open(struct lg_host *host, const char *name, struct lg_table **table, struct lg_error *err);
@@ -275,7 +280,7 @@ enum lg_scan_flags {
  * Ownership: *scan belongs to the transaction and ends with it; the keys are copied.
  * Returns:   LG_OK; LG_INVALID (flags; LG_SCAN_EDIT on a replicated table). */
 int lg_scan_open(struct lg_txn *txn, struct lg_table *table, struct lg_slice lo, struct lg_slice hi, unsigned flags,
-		 uint64_t limit, struct lg_scan **scan);
+        uint64_t limit, struct lg_scan **scan);
 
 /* Returns: LG_OK and a row; LG_END. Other calls of the transaction may come between. */
 int lg_scan_next(struct lg_scan *scan, struct lg_slice *key, struct lg_slice *val);
@@ -300,8 +305,8 @@ enum lg_abort_reason {
 	LG_ABORT_VALIDATION, /* a row that was read had changed */
 	LG_ABORT_PHANTOM,    /* a range that was scanned, or a gap that was read, had changed */
 	LG_ABORT_MOVED,      /* a row moved between host memory and pod memory */
-	LG_ABORT_BUSY,       /* the owner could not move a row or range in: it was being written, or space is being freed */
-	LG_ABORT_ERROR,      /* LG_UNAVAILABLE, LG_NOSPACE, ... */
+	LG_ABORT_BUSY,  /* the owner could not move a row or range in: it was being written, or space is being freed */
+	LG_ABORT_ERROR, /* LG_UNAVAILABLE, LG_NOSPACE, ... */
 	LG_ABORT_REASON_COUNT
 };
 
@@ -311,9 +316,9 @@ const char *lg_abort_reason_name(enum lg_abort_reason reason);
 struct lg_detail {
 	int code;
 	enum lg_abort_reason reason;
-	int holder;              /* host id that held the row's intent or lock, or that owns it; -1 if unknown */
+	int holder; /* host id that held the row's intent or lock, or that owns it; -1 if unknown */
 	char table[LG_MAX_NAME_BYTES + 1];
-	uint16_t key_bytes;      /* of the whole key */
+	uint16_t key_bytes; /* of the whole key */
 	uint8_t key[LG_MAX_KEY_BYTES];
 	char message[256];
 };
@@ -352,9 +357,9 @@ struct lg_stats {
 	uint64_t directory_hits, directory_misses; /* of this host's look-ups in others' directories */
 	uint64_t remote_reads;                     /* rows of others read in pod memory */
 	/* accesses to pod memory */
-	uint64_t word_writes;                      /* atomic stores and read-modify-writes to HWcc */
-	uint64_t line_reads, line_writes;          /* 64-byte lines of SWcc copied out, written and written back */
-	uint64_t line_flushes;                     /* lines flushed because their tag did not match */
+	uint64_t word_writes;             /* atomic stores and read-modify-writes to HWcc */
+	uint64_t line_reads, line_writes; /* 64-byte lines of SWcc copied out, written and written back */
+	uint64_t line_flushes;            /* lines flushed because their tag did not match */
 	uint64_t fences;
 	/* memory now in use by this host, in bytes */
 	uint64_t hwcc_row_bytes, hwcc_leaf_bytes, hwcc_claimed_bytes, hwcc_fixed_bytes;

@@ -42,7 +42,7 @@ static void add_row(struct btree *tree, struct heap_local *local, uint64_t i, ui
 	*row = (struct row){.val_bytes = val_bytes, .val_capacity = val_bytes, .key_bytes = KEY_BYTES};
 	make_key(row->data, i);
 	memset(row_inline_val(row), 0, val_bytes);
-	int code = btree_insert(tree, local, NULL, 1, row, &existing, &change);
+	int code = btree_insert(tree, local, NULL, row, &existing, &change);
 	if (code) {
 		fprintf(stderr, "btree_micro: cannot insert row %" PRIu64 ": code %d\n", i, code);
 		exit(1);

@@ -24,7 +24,8 @@ int catalog_read(struct cxl_port *port, uint32_t id, struct catalog_table *table
 int catalog_check_def(const struct cxl_port *port, const struct lg_table_def *def, struct lg_error *err);
 /* Finds or adds. LG_OK with *id; LG_EXISTS when the definition differs (the message says in what); LG_LIMIT; LG_NOSPACE; LG_CORRUPT;
  * LG_UNAVAILABLE when the lock's holder does not let go within a second. */
-int catalog_add(struct cxl_port *port, unsigned host, const struct lg_table_def *def, uint32_t *id, struct lg_error *err);
+int catalog_add(
+        struct cxl_port *port, unsigned host, const struct lg_table_def *def, uint32_t *id, struct lg_error *err);
 /* LG_OK; LG_NOTFOUND; LG_CORRUPT; LG_NOSPACE. */
 int catalog_find(struct cxl_port *port, const char *name, uint32_t *id, struct lg_error *err);
 

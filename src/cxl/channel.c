@@ -15,9 +15,8 @@ pod_off channel_offset(const struct pod_geometry *geometry, unsigned from, unsig
 	return geometry->channels_offset + (pair * CHANNEL_LANES + lane) * CHANNEL_BYTES;
 }
 
-void channel_end_init(
-        struct channel_end *end, const struct pod_geometry *geometry, unsigned from, unsigned to,
-	enum channel_lane lane, uint64_t generation)
+void channel_end_init(struct channel_end *end, const struct pod_geometry *geometry, unsigned from, unsigned to,
+        enum channel_lane lane, uint64_t generation)
 {
 	*end = (struct channel_end){
 	        .offset = channel_offset(geometry, from, to, lane), .generation = generation << GENERATION_SHIFT};

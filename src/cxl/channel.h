@@ -35,8 +35,8 @@ static_assert(sizeof(struct message_head) == 8, "the message's format");
 /* One end of one direction; private memory of the host that has this end. */
 struct channel_end {
 	pod_off offset;
-	uint64_t generation; /* upper 16 bits of the tags */
-	uint64_t position;   /* lines sent, or consumed */
+	uint64_t generation;   /* upper 16 bits of the tags */
+	uint64_t position;     /* lines sent, or consumed */
 	uint64_t acknowledged; /* sender: lines known to be consumed; receiver: lines told to be consumed */
 };
 
@@ -45,8 +45,7 @@ enum channel_lane { LANE_REQUESTS, LANE_REPLIES };
 pod_off channel_offset(const struct pod_geometry *geometry, unsigned from, unsigned to, enum channel_lane lane);
 /* Either end, when a host of the pair has (re)joined: generation = sum of the incarnations of both. */
 void channel_end_init(struct channel_end *end, const struct pod_geometry *geometry, unsigned from, unsigned to,
-	enum channel_lane lane,
-	uint64_t generation);
+        enum channel_lane lane, uint64_t generation);
 
 /* Whether a message of `lines` lines fits now; looks at the acknowledgement line when it seems not to. */
 bool channel_has_room(struct cxl_port *port, struct channel_end *end, uint32_t lines);

@@ -17,7 +17,7 @@ enum claim_kind { CLAIM_EXTENT, CLAIM_WORDS };
 /* Claims any free one of a kind, looking from *hint on (which it moves). Returns false when none can be claimed now.
  * *index: its number; *floor: versions in it must be above; *waiting: some are free, but may still be remembered. */
 bool claim_take(struct cxl_port *port, enum claim_kind kind, unsigned host, uint64_t pod_oldest, uint64_t *hint,
-	uint64_t *index, uint64_t *floor, bool *waiting);
+        uint64_t *index, uint64_t *floor, bool *waiting);
 void claim_give(struct cxl_port *port, enum claim_kind kind, uint64_t index, uint64_t floor);
 /* How many are free, and how many `host` owns. */
 uint64_t claim_count_free(const struct cxl_port *port, enum claim_kind kind);

@@ -67,7 +67,7 @@ enum frame_result frame_read_head(struct cxl_port *port, pod_off frame, word_idx
 /* Reads the lines after the first into buffer, which already holds line 0, has room for frame_copy_bytes() of all lines that
  * the head asks for, and takes the second look at the word. On FRAME_OK *seen is what the second look saw. */
 enum frame_result frame_read_rest(struct cxl_port *port, pod_off frame, word_idx index, uint64_t word, void *buffer,
-	struct frame_copy *copy, uint64_t *seen);
+        struct frame_copy *copy, uint64_t *seen);
 
 /* Writes a whole frame, by who has locked its word (or alone knows it). Visible after the next port_fence(), which must
  * come before the word is released.

@@ -115,9 +115,11 @@ static_assert(sizeof(struct pod_doorbell) == 64, "one line");
 /* One table in the catalog: 4 lines of 56 bytes of payload, tag = table id + 1 in every line. */
 struct catalog_entry {
 	char name[LG_MAX_NAME_BYTES + 1];
-	uint32_t by, prefix_bytes, partitions, split_first; /* splits in the catalog's split area, from this index, whole lines */
+	uint32_t by, prefix_bytes, partitions,
+	        split_first; /* splits in the catalog's split area, from this index, whole lines */
 	uint8_t unused[4 * LINE_PAYLOAD_BYTES - 80 - 8];
-	uint64_t checksum; /* XXH3 of all before it; of a range table the seed for XXH3 of its splits, which is then it */
+	uint64_t
+	        checksum; /* XXH3 of all before it; of a range table the seed for XXH3 of its splits, which is then it */
 };
 static_assert(sizeof(struct catalog_entry) == 4 * LINE_PAYLOAD_BYTES, "four lines of payload");
 
@@ -146,9 +148,13 @@ struct directory_root {
 	uint8_t unused[LINE_PAYLOAD_BYTES - 16];
 };
 static_assert(sizeof(struct directory_root) == LINE_PAYLOAD_BYTES, "one line of payload");
-enum { DIRECTORY_EXTENTS_PER_LINE = LINE_PAYLOAD_BYTES / 4, DIRECTORY_MAX_EXTENTS = 512,
-       DIRECTORY_ROOT_LINES = 1 + (DIRECTORY_MAX_EXTENTS + DIRECTORY_EXTENTS_PER_LINE - 1) / DIRECTORY_EXTENTS_PER_LINE,
-       STATS_OFFSET_IN_ROOT = 4096 };
+enum {
+	DIRECTORY_EXTENTS_PER_LINE = LINE_PAYLOAD_BYTES / 4,
+	DIRECTORY_MAX_EXTENTS = 512,
+	DIRECTORY_ROOT_LINES =
+	        1 + (DIRECTORY_MAX_EXTENTS + DIRECTORY_EXTENTS_PER_LINE - 1) / DIRECTORY_EXTENTS_PER_LINE,
+	STATS_OFFSET_IN_ROOT = 4096
+};
 static_assert(DIRECTORY_ROOT_LINES * LINE_BYTES <= STATS_OFFSET_IN_ROOT, "the root's lines fit before the statistics");
 
 /* A host's statistics, at STATS_OFFSET_IN_ROOT of its root: two lines, tag = a counter. For `pod info`. */

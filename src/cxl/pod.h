@@ -76,7 +76,8 @@ static inline unsigned partition_owner(const struct cxl_port *port, uint32_t par
 {
 	/* Acquire: a host that has taken a partition over has made its state visible before. [partition.place] */
 	return (unsigned)(atomic_load_explicit(port_word(port, POD_PARTITIONS_OFFSET + (pod_off)partition * 8),
-				  memory_order_acquire) & 63);
+	                          memory_order_acquire) &
+	                  63);
 }
 
 /* [partition.place] Release. */
@@ -88,8 +89,8 @@ void partition_place(struct cxl_port *port, uint32_t partition, unsigned host);
 static inline void doorbell_ring(struct cxl_port *port, unsigned to, unsigned from)
 {
 	port->counts.word_writes++;
-	atomic_fetch_or_explicit(port_word(port, POD_DOORBELLS_OFFSET + (pod_off)to * 64), UINT64_C(1) << from,
-		memory_order_seq_cst);
+	atomic_fetch_or_explicit(
+	        port_word(port, POD_DOORBELLS_OFFSET + (pod_off)to * 64), UINT64_C(1) << from, memory_order_seq_cst);
 }
 
 /* Whether anybody has rung; a load of a word that is cached here until somebody rings. */
@@ -103,8 +104,8 @@ static inline uint64_t doorbell_look(const struct cxl_port *port, unsigned host)
 static inline uint64_t doorbell_answer(struct cxl_port *port, unsigned host)
 {
 	port->counts.word_writes++;
-	return atomic_exchange_explicit(port_word(port, POD_DOORBELLS_OFFSET + (pod_off)host * 64), 0,
-		memory_order_seq_cst);
+	return atomic_exchange_explicit(
+	        port_word(port, POD_DOORBELLS_OFFSET + (pod_off)host * 64), 0, memory_order_seq_cst);
 }
 
 #endif

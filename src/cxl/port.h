@@ -131,7 +131,7 @@ static inline int racy_compare(const void *a, const void *b, size_t bytes)
 	const _Atomic uint8_t *y = b;
 	for (size_t i = 0; i < bytes; i++) {
 		int d = atomic_load_explicit(&x[i], memory_order_relaxed) -
-			atomic_load_explicit(&y[i], memory_order_relaxed);
+		        atomic_load_explicit(&y[i], memory_order_relaxed);
 		if (d)
 			return d;
 	}

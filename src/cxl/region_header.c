@@ -140,7 +140,8 @@ int pod_geometry_compute(const struct lg_pod_config *config, struct pod_geometry
 	g.catalog_offset = g.hwcc_bytes;
 	g.roots_offset = g.catalog_offset + CATALOG_BYTES;
 	g.channels_offset = g.roots_offset + (uint64_t)g.host_count * HOST_ROOT_BYTES;
-	uint64_t channels_end = g.channels_offset + (uint64_t)g.host_count * g.host_count * CHANNEL_LANES * CHANNEL_BYTES;
+	uint64_t channels_end =
+	        g.channels_offset + (uint64_t)g.host_count * g.host_count * CHANNEL_LANES * CHANNEL_BYTES;
 	g.extents_offset = round_up(channels_end, EXTENT_BYTES);
 	uint64_t needed =
 	        round_up(g.extents_offset - g.hwcc_bytes + (uint64_t)MIN_EXTENTS_PER_HOST * g.host_count * EXTENT_BYTES,

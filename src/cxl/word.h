@@ -45,8 +45,9 @@
 enum { WORD_HOLDER_SHIFT = 56, EPOCH_SHIFT = 17 };
 #define VERSION_SEQUENCE ((UINT64_C(1) << EPOCH_SHIFT) - 1)
 
-static_assert((WORD_LOCK ^ WORD_INTENT ^ WORD_HOLDER ^ WORD_ABSENT ^ WORD_AWAY ^ WORD_USED ^ WORD_VERSION) == UINT64_MAX,
-	"the word's fields cover it without overlap");
+static_assert(
+        (WORD_LOCK ^ WORD_INTENT ^ WORD_HOLDER ^ WORD_ABSENT ^ WORD_AWAY ^ WORD_USED ^ WORD_VERSION) == UINT64_MAX,
+        "the word's fields cover it without overlap");
 static_assert(LG_MAX_HOSTS <= 64, "a holder fits into 6 bits");
 
 /* A local word: its address. A shared word: its index * 2 + 1. */
@@ -128,7 +129,7 @@ static inline bool word_swap(struct cxl_port *port, word_ref ref, uint64_t seen,
 {
 	word_count_write(port, ref);
 	return atomic_compare_exchange_strong_explicit(word_at(port, ref), &seen, to, memory_order_acq_rel,
-		memory_order_relaxed); /* relaxed on failure: the caller loads again */
+	        memory_order_relaxed); /* relaxed on failure: the caller loads again */
 }
 
 /* `seen` has neither lock, intent nor away. */

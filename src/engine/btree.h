@@ -45,9 +45,9 @@ void btree_destroy(struct btree *tree, struct heap_local *local);
 /* The row of a key, or NULL. *look (if not NULL): the leaf where the key is or would be. */
 struct row *btree_find(struct btree *tree, struct lg_slice key, struct leaf_look *look);
 
-/* Adds a row, whose key (row->data) is not yet there. `epoch`: the current one, for what is retired.
+/* Adds a row, whose key (row->data) is not yet there. It unlinks nothing, so nothing is retired.
  * Returns: LG_OK; LG_EXISTS, *existing is the row of that key and *change is untouched; LG_NOSPACE (nothing changed). */
-int btree_insert(struct btree *tree, struct heap_local *local, struct cxl_port *port, uint64_t epoch, struct row *row,
+int btree_insert(struct btree *tree, struct heap_local *local, struct cxl_port *port, struct row *row,
         struct row **existing, struct leaf_change *change);
 
 /* Takes exactly this row out of the tree. False: it is not there. The row is the caller's to retire. Unlinks a leaf that has

@@ -237,12 +237,11 @@ static int insert_place(struct insert *op)
 	return LG_OK;
 }
 
-int btree_insert(struct btree *tree, struct heap_local *local, struct cxl_port *port, uint64_t epoch, struct row *row,
+int btree_insert(struct btree *tree, struct heap_local *local, struct cxl_port *port, struct row *row,
         struct row **existing, struct leaf_change *change)
 {
 	struct insert op = {.tree = tree, .local = local, .port = port, .row = row, .change = change};
 	struct lg_slice key = row_key(row);
-	(void)epoch; /* an insert unlinks nothing */
 	assert(key.bytes > 0 && key.bytes <= LG_MAX_KEY_BYTES && key_in_bounds(key, tree->lo, tree->hi));
 	int result;
 	do {

@@ -2,7 +2,7 @@
 #include "engine/clock.h"
 
 bool mover_read_locked(struct lg_worker *w, const struct share *share, word_idx index, uint64_t seen, void *buffer,
-	struct frame_copy *copy)
+        struct frame_copy *copy)
 {
 	struct cxl_port *port = &w->port;
 	pod_off frame = atomic_load_explicit(&share->frame, memory_order_relaxed); /* relaxed: mover lock */
@@ -10,7 +10,7 @@ bool mover_read_locked(struct lg_worker *w, const struct share *share, word_idx 
 	uint8_t *to = buffer;
 	const struct frame_head *head = buffer;
 	if (!line_read(port, frame, FRAME_FIRST | version, to) || head->word != index ||
-		head->key_bytes != share->row->key_bytes || head->val_bytes > LG_MAX_VALUE_BYTES)
+	        head->key_bytes != share->row->key_bytes || head->val_bytes > LG_MAX_VALUE_BYTES)
 		return false;
 	uint32_t lines = frame_lines_for(head->key_bytes, head->val_bytes);
 	if (lines > share->lines)
@@ -40,7 +40,7 @@ static void into_limbo(struct lg_worker *w, struct share *share, word_idx index)
 	full_fence(); /* unreachable before the epoch is read: [running.enter] in host.h */
 	share->kind = SHARE_LIMBO;
 	space_retire(&w->host->space, epoch_load(&w->port), index,
-		atomic_load_explicit(&share->frame, memory_order_relaxed), share->lines);
+	        atomic_load_explicit(&share->frame, memory_order_relaxed), share->lines);
 }
 
 void mover_drop_absent(struct lg_worker *w, struct row *row)
@@ -48,7 +48,7 @@ void mover_drop_absent(struct lg_worker *w, struct row *row)
 	word_ref ref = word_ref_local(&row->word);
 	uint64_t seen = word_load(&w->port, ref);
 	if ((seen & (WORD_LOCK | WORD_INTENT | WORD_AWAY)) || !(seen & WORD_ABSENT) ||
-		!word_try_lock(&w->port, ref, seen, w->host_id))
+	        !word_try_lock(&w->port, ref, seen, w->host_id))
 		return;
 	struct lg_table *table = atomic_load_explicit(&w->host->tables[row->table], memory_order_acquire);
 	row_remove(w, table->trees[row->partition], row, seen & WORD_VERSION);
@@ -75,7 +75,7 @@ static enum move_result move_row_out(struct lg_worker *w, struct share *share, w
 	row_install(w, row, copy.val, copy.head->val_bytes, ext);
 	forget_row(w, share, index);
 	space_raise_frame_floor(&w->host->space, w->host->geometry,
-		atomic_load_explicit(&share->frame, memory_order_relaxed), seen & WORD_VERSION);
+	        atomic_load_explicit(&share->frame, memory_order_relaxed), seen & WORD_VERSION);
 	word_retire(&w->port, index, seen & WORD_VERSION);
 	word_install(&w->port, word_ref_local(&row->word), seen & WORD_VERSION, seen & WORD_ABSENT);
 	into_limbo(w, share, index);
@@ -162,7 +162,7 @@ bool clock_empty_extent(struct lg_worker *w)
 		uint32_t frames = space->extent_frames[i];
 		bool directory = directory_has_extent(&space->directory, i);
 		if (frames && frames != UINT32_MAX && !directory &&
-			(victim == UINT64_MAX || frames < space->extent_frames[victim]))
+		        (victim == UINT64_MAX || frames < space->extent_frames[victim]))
 			victim = i;
 	}
 	if (victim == UINT64_MAX)
@@ -194,7 +194,8 @@ static bool retire_in_place(struct lg_worker *w, const struct share *share, word
 	uint64_t seen = word_load(&w->port, ref);
 	if (share->kind == SHARE_ROW) {
 		if ((seen & (WORD_LOCK | WORD_INTENT)) ||
-			!word_swap(&w->port, ref, seen, (seen & ~WORD_HOLDER) | WORD_LOCK | word_holder_bits(w->host_id)))
+		        !word_swap(
+		                &w->port, ref, seen, (seen & ~WORD_HOLDER) | WORD_LOCK | word_holder_bits(w->host_id)))
 			return false;
 	}
 	word_retire(&w->port, index, seen & WORD_VERSION);

@@ -5,11 +5,11 @@
 #include "engine/mover.h"
 
 enum {
-	CLOCK_BATCH = 64,       /* rows that one call may move out */
+	CLOCK_BATCH = 64,            /* rows that one call may move out */
 	CLOCK_PRESSURE_EPOCHS = 100, /* for so long after a shortage some words are kept free */
 	CLOCK_TRIM_EPOCHS = 128,
 	CLOCK_TICK_BATCH = 2048, /* rows that an epoch's work may move out */
-	CLOCK_SWEEP_WORDS = 512 /* words that one epoch's search for deleted rows looks at */
+	CLOCK_SWEEP_WORDS = 512  /* words that one epoch's search for deleted rows looks at */
 };
 
 /* Takes up to `wanted` words back, looking at every word at most twice. Returns how many. Under the mover lock. */

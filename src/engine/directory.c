@@ -28,14 +28,14 @@ static uint64_t word_tag(uint64_t hash)
 }
 
 /* The n-th line of a key's four, or NULL when the view makes no sense. */
-static struct directory_slot *slot_line(const struct cxl_port *port, const struct directory_view *view, uint64_t hash,
-	unsigned n)
+static struct directory_slot *slot_line(
+        const struct cxl_port *port, const struct directory_view *view, uint64_t hash, unsigned n)
 {
 	uint32_t log2_slots = atomic_load_explicit(&view->log2_slots, memory_order_relaxed);
 	if (log2_slots < SLOTS_PER_EXTENT_LOG2 || log2_slots > 31)
 		return NULL;
 	uint64_t slot = ((hash * DIRECTORY_SLOTS_PER_LINE) + (uint64_t)n * DIRECTORY_SLOTS_PER_LINE) &
-			((UINT64_C(1) << log2_slots) - 1);
+	                ((UINT64_C(1) << log2_slots) - 1);
 	uint64_t which = slot >> SLOTS_PER_EXTENT_LOG2;
 	if (which >= DIRECTORY_MAX_EXTENTS)
 		return NULL;
@@ -43,7 +43,7 @@ static struct directory_slot *slot_line(const struct cxl_port *port, const struc
 	if (extent >= port->geometry->extent_count)
 		return NULL;
 	pod_off offset = port->geometry->extents_offset + extent * EXTENT_BYTES +
-			 (slot & (DIRECTORY_SLOTS_PER_EXTENT - 1)) * sizeof(struct directory_slot);
+	                 (slot & (DIRECTORY_SLOTS_PER_EXTENT - 1)) * sizeof(struct directory_slot);
 	return (struct directory_slot *)(void *)(port->base + offset);
 }
 
@@ -65,7 +65,7 @@ static unsigned look_in_line(const struct directory_slot *line, uint64_t hash, s
 }
 
 unsigned directory_look(struct cxl_port *port, const struct directory_view *view, uint64_t hash, bool fresh,
-	struct frame_ref *found, unsigned limit)
+        struct frame_ref *found, unsigned limit)
 {
 	for (unsigned n = 0; fresh && n < DIRECTORY_PROBE_LINES; n++) {
 		const struct directory_slot *line = slot_line(port, view, hash, n);
@@ -103,8 +103,8 @@ bool directory_view_refresh(struct cxl_port *port, unsigned owner, struct direct
 		return false;
 	struct directory_root root = line.root;
 	if (root.generation != tag || root.extent_count == 0 || root.extent_count > DIRECTORY_MAX_EXTENTS ||
-		root.log2_slots < SLOTS_PER_EXTENT_LOG2 || root.log2_slots > 31 ||
-		UINT64_C(1) << (root.log2_slots - SLOTS_PER_EXTENT_LOG2) != root.extent_count)
+	        root.log2_slots < SLOTS_PER_EXTENT_LOG2 || root.log2_slots > 31 ||
+	        UINT64_C(1) << (root.log2_slots - SLOTS_PER_EXTENT_LOG2) != root.extent_count)
 		return false;
 	uint32_t extents[DIRECTORY_MAX_EXTENTS];
 	for (uint32_t i = 0; i < root.extent_count; i += DIRECTORY_EXTENTS_PER_LINE) {
@@ -122,7 +122,7 @@ bool directory_view_refresh(struct cxl_port *port, unsigned owner, struct direct
 }
 
 void directory_publish(struct cxl_port *port, unsigned owner, struct directory_view *view, const uint32_t *extents,
-	uint32_t extent_count, uint32_t log2_slots)
+        uint32_t extent_count, uint32_t log2_slots)
 {
 	/* Generations go on from what an earlier incarnation of this host left, so no tag comes twice. */
 	pod_off at = root_offset(port, owner);
@@ -177,8 +177,8 @@ bool directory_enter(struct cxl_port *port, const struct directory_view *view, u
 				continue;
 			/* Relaxed: readers check what they find. Not fenced: not seen yet is a message, no error. */
 			atomic_store_explicit(&line[i].word, word_tag(hash) | ref.word, memory_order_relaxed);
-			atomic_store_explicit(&line[i].frame, frame_tag(hash) | ref.frame / LINE_BYTES,
-				memory_order_relaxed);
+			atomic_store_explicit(
+			        &line[i].frame, frame_tag(hash) | ref.frame / LINE_BYTES, memory_order_relaxed);
 			port->counts.line_writes++;
 			port_write_back(port, line);
 			return true;
@@ -193,7 +193,7 @@ void directory_remove(struct cxl_port *port, const struct directory_view *view, 
 		struct directory_slot *line = slot_line(port, view, hash, n);
 		for (unsigned i = 0; line && i < DIRECTORY_SLOTS_PER_LINE; i++) {
 			if ((word_idx)atomic_load_explicit(&line[i].word, memory_order_relaxed) != word ||
-				!atomic_load_explicit(&line[i].frame, memory_order_relaxed))
+			        !atomic_load_explicit(&line[i].frame, memory_order_relaxed))
 				continue;
 			atomic_store_explicit(&line[i].frame, 0, memory_order_relaxed);
 			atomic_store_explicit(&line[i].word, 0, memory_order_relaxed);

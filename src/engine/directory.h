@@ -35,7 +35,7 @@ uint64_t directory_hash(unsigned table, struct lg_slice key);
 
 /* Slots that match the hash, at most `limit`; `fresh`: the lines are flushed first. Every result is a guess. */
 unsigned directory_look(struct cxl_port *port, const struct directory_view *view, uint64_t hash, bool fresh,
-	struct frame_ref *found, unsigned limit);
+        struct frame_ref *found, unsigned limit);
 
 /* Reads another host's root. False: it is being changed, or makes no sense; the old view stays. */
 bool directory_view_refresh(struct cxl_port *port, unsigned owner, struct directory_view *view);
@@ -44,7 +44,7 @@ bool directory_view_refresh(struct cxl_port *port, unsigned owner, struct direct
 
 /* Publishes a view as this host's root, with a new generation. */
 void directory_publish(struct cxl_port *port, unsigned owner, struct directory_view *view, const uint32_t *extents,
-	uint32_t extent_count, uint32_t log2_slots);
+        uint32_t extent_count, uint32_t log2_slots);
 /* Zeroes an extent's slots before it is published. */
 void directory_clear_extent(struct cxl_port *port, uint64_t extent);
 /* Enters a row; false when all its lines are full. */

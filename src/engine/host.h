@@ -27,7 +27,7 @@
 enum { SERVICE_SLOT = LG_MAX_WORKERS, WORKER_SLOTS = LG_MAX_WORKERS + 1 };
 #define WORKER_IDLE UINT64_MAX
 
-/* Counters of one worker; others read them while they grow (relaxed: only sums for people). */
+/* Counters of one worker. Others read them while they grow (add_counts in host.c): only sums for people. */
 struct worker_counts {
 	uint64_t commits, read_only_commits, aborts[LG_ABORT_REASON_COUNT], priorities;
 	uint64_t requests_sent, requests_served, moved_in, moved_out;
@@ -63,10 +63,10 @@ struct peer {
 	alignas(64) _Atomic bool send_lock;
 	struct channel_end send[CHANNEL_LANES];    /* under send_lock */
 	struct channel_end receive[CHANNEL_LANES]; /* under the mover lock */
-	_Atomic uint64_t incarnation; /* that `send` is initialised for; 0: never */
-	_Atomic uint64_t generation;  /* of the channels now: the sum of both hosts' incarnations */
-	uint64_t received_generation; /* that `receive` is initialised for */
-	_Atomic bool view_lock;       /* refreshing the view; readers check what they find */
+	_Atomic uint64_t incarnation;              /* that `send` is initialised for; 0: never */
+	_Atomic uint64_t generation;               /* of the channels now: the sum of both hosts' incarnations */
+	uint64_t received_generation;              /* that `receive` is initialised for */
+	_Atomic bool view_lock;                    /* refreshing the view; readers check what they find */
 	struct directory_view view;
 };
 
@@ -118,7 +118,8 @@ static inline void worker_leave(struct lg_worker *w)
 uint64_t host_oldest(struct lg_host *host, const struct cxl_port *port);
 
 /* Opens and closes a worker's slot; LG_OK, LG_LIMIT, LG_NOSPACE. */
-int worker_slot_open(struct lg_host *host, unsigned first, unsigned end, struct lg_worker **worker, struct lg_error *err);
+int worker_slot_open(
+        struct lg_host *host, unsigned first, unsigned end, struct lg_worker **worker, struct lg_error *err);
 void worker_slot_close(struct lg_worker *w);
 
 static inline uint64_t worker_random(struct lg_worker *w)
@@ -134,8 +135,8 @@ static inline uint64_t worker_random(struct lg_worker *w)
 static inline void host_raise_floor(struct lg_host *host, uint64_t version)
 {
 	uint64_t now = atomic_load_explicit(&host->floor, memory_order_relaxed);
-	while (now < version && !atomic_compare_exchange_weak_explicit(&host->floor, &now, version,
-					memory_order_acq_rel, memory_order_relaxed))
+	while (now < version && !atomic_compare_exchange_weak_explicit(
+	                                &host->floor, &now, version, memory_order_acq_rel, memory_order_relaxed))
 		;
 }
 
@@ -181,9 +182,9 @@ void host_serve(struct lg_worker *w);
 static inline void worker_poll(struct lg_worker *w)
 {
 	/* Relaxed: only this worker writes it. */
-	atomic_store_explicit(&w->polls, atomic_load_explicit(&w->polls, memory_order_relaxed) + 1, memory_order_relaxed);
-	if (doorbell_look(&w->port, w->host_id) ||
-		atomic_load_explicit(&w->host->unread, memory_order_relaxed))
+	atomic_store_explicit(
+	        &w->polls, atomic_load_explicit(&w->polls, memory_order_relaxed) + 1, memory_order_relaxed);
+	if (doorbell_look(&w->port, w->host_id) || atomic_load_explicit(&w->host->unread, memory_order_relaxed))
 		host_serve(w);
 }
 

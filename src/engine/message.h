@@ -21,13 +21,13 @@ enum reply_status {
 	REPLY_BUSY,     /* the row is being written; try again */
 	REPLY_WAIT,     /* space is being freed; end the transaction and try again */
 	REPLY_NOSPACE,
-	REPLY_CORRUPT,  /* the row's frame contradicts its word */
-	REPLY_REFUSED,  /* not the owner, no such table, nonsense */
+	REPLY_CORRUPT, /* the row's frame contradicts its word */
+	REPLY_REFUSED, /* not the owner, no such table, nonsense */
 	REPLY_STATUS_COUNT
 };
 
 enum move_in_flags {
-	MOVE_IN_INSERT = 1,      /* a key that does not exist gets a placeholder */
+	MOVE_IN_INSERT = 1,  /* a key that does not exist gets a placeholder */
 	MOVE_IN_SCANNED = 2, /* the requester has scanned here: tell what the insert did to the leaf */
 };
 
@@ -50,11 +50,12 @@ struct move_in_reply {
 	struct message_head head;
 	uint64_t frame;
 	uint64_t directory_generation;
-	uint64_t old_version; /* the word's version before and after, which differ if the frame was exchanged for a larger one */
+	uint64_t
+	        old_version; /* the word's version before and after, which differ if the frame was exchanged for a larger one */
 	uint64_t new_version;
-	struct leaf_mark leaf;   /* NOTFOUND: validates the absence. INSERT: the leaf before the insert */
-	struct leaf_mark after;  /* INSERT and SCANNED: the same leaf after it */
-	struct leaf_mark split;  /* and its new neighbour */
+	struct leaf_mark leaf;  /* NOTFOUND: validates the absence. INSERT: the leaf before the insert */
+	struct leaf_mark after; /* INSERT and SCANNED: the same leaf after it */
+	struct leaf_mark split; /* and its new neighbour */
 	word_idx word;
 	uint8_t status, unused[3];
 };
@@ -78,7 +79,7 @@ struct scan_reply {
 	uint64_t directory_generation;
 	struct leaf_mark leaf;
 	uint8_t status;
-	uint8_t last;      /* nothing more in this partition before `stop` */
+	uint8_t last; /* nothing more in this partition before `stop` */
 	uint16_t row_count;
 	uint16_t bound_bytes; /* of the bound that follows the rows */
 	uint16_t unused;
@@ -90,7 +91,7 @@ struct scan_reply {
 	uint8_t room_for_bound[LG_MAX_KEY_BYTES];
 };
 static_assert(sizeof(struct scan_reply) <= MESSAGE_MAX_BYTES && sizeof(struct scan_request) <= MESSAGE_MAX_BYTES &&
-		      sizeof(struct move_in_request) <= MESSAGE_MAX_BYTES,
-	"every message fits");
+                      sizeof(struct move_in_request) <= MESSAGE_MAX_BYTES,
+        "every message fits");
 
 #endif

@@ -76,11 +76,15 @@ static uint64_t version_for(struct lg_worker *w, uint64_t own, word_idx word, po
 }
 
 /* Lays a row out as a frame does: head, key, value; buffer has room. Returns the lines used. */
-static uint32_t lay_out(uint8_t *buffer, const struct row *row, const void *val, uint32_t val_bytes, word_idx word,
-	uint16_t capacity)
+static uint32_t lay_out(
+        uint8_t *buffer, const struct row *row, const void *val, uint32_t val_bytes, word_idx word, uint16_t capacity)
 {
-	struct frame_head head = {.word = word, .val_bytes = val_bytes, .key_bytes = row->key_bytes,
-		.partition = row->partition, .line_count = capacity, .table = row->table};
+	struct frame_head head = {.word = word,
+	        .val_bytes = val_bytes,
+	        .key_bytes = row->key_bytes,
+	        .partition = row->partition,
+	        .line_count = capacity,
+	        .table = row->table};
 	uint32_t padded = row_key_padded(row->key_bytes);
 	memcpy(buffer, &head, sizeof head);
 	memcpy(buffer + sizeof head, row->data, padded);
@@ -99,7 +103,7 @@ static void enter_directory(struct lg_worker *w, struct row *row, struct frame_r
 
 /* Writes the locked local row to its new frame and opens its word. */
 static void publish_row(struct lg_worker *w, struct row *row, uint64_t word_seen, struct share *share,
-	struct frame_ref ref, uint16_t capacity, struct move_answer *answer)
+        struct frame_ref ref, uint16_t capacity, struct move_answer *answer)
 {
 	alignas(64) uint8_t buffer[FRAME_BUFFER_BYTES];
 	const struct row_ext *ext = atomic_load_explicit(&row->ext, memory_order_relaxed); /* relaxed: locked by us */
@@ -126,7 +130,7 @@ static void publish_row(struct lg_worker *w, struct row *row, uint64_t word_seen
 
 /* Exchanges a shared row's frame for one with room for min_val_bytes. */
 static enum move_result grow_frame(struct lg_worker *w, struct share *share, word_idx index, uint64_t seen,
-	uint32_t min_val_bytes, struct move_answer *answer)
+        uint32_t min_val_bytes, struct move_answer *answer)
 {
 	word_ref ref = word_ref_shared(index);
 	struct row *row = share->row;
@@ -156,7 +160,7 @@ static enum move_result grow_frame(struct lg_worker *w, struct share *share, wor
 	pod_off old_frame = atomic_load_explicit(&share->frame, memory_order_relaxed);
 	directory_remove(&w->port, &space->directory, directory_hash(row->table, row_key(row)), index);
 	directory_enter(&w->port, &space->directory, directory_hash(row->table, row_key(row)),
-		(struct frame_ref){frame, index});
+	        (struct frame_ref){frame, index});
 	full_fence(); /* unreachable before the epoch is read: [running.enter] in host.h */
 	space_raise_frame_floor(space, w->host->geometry, old_frame, seen & WORD_VERSION);
 	space_retire(space, epoch_load(&w->port), 0, old_frame, share->lines);
@@ -168,15 +172,15 @@ static enum move_result grow_frame(struct lg_worker *w, struct share *share, wor
 }
 
 /* The row is away: its place, in a frame that is large enough. */
-static enum move_result find_shared(struct lg_worker *w, struct row *row, uint64_t local, uint32_t min_val_bytes,
-	struct move_answer *answer)
+static enum move_result find_shared(
+        struct lg_worker *w, struct row *row, uint64_t local, uint32_t min_val_bytes, struct move_answer *answer)
 {
 	word_idx index = word_away_index(local);
 	struct share *share = space_share(&w->host->space, w->host->geometry, index);
 	assert(share && share->kind == SHARE_ROW && share->row == row);
 	uint64_t seen = word_load(&w->port, word_ref_shared(index));
-	*answer = (struct move_answer){
-		{atomic_load_explicit(&share->frame, memory_order_relaxed), index}, seen & WORD_VERSION, seen & WORD_VERSION};
+	*answer = (struct move_answer){{atomic_load_explicit(&share->frame, memory_order_relaxed), index},
+	        seen & WORD_VERSION, seen & WORD_VERSION};
 	if (frame_lines_for(row->key_bytes, min_val_bytes) <= share->lines)
 		return MOVE_OK;
 	return grow_frame(w, share, index, seen, min_val_bytes, answer);
@@ -196,12 +200,14 @@ enum move_result mover_move_in(struct lg_worker *w, struct row *row, uint32_t mi
 	enum move_result result = take_word(w, &ref.word);
 	if (result != MOVE_OK)
 		return result;
-	uint32_t val_bytes = atomic_load_explicit(&row->val_bytes, memory_order_relaxed); /* checked below, under the lock */
+	uint32_t val_bytes =
+	        atomic_load_explicit(&row->val_bytes, memory_order_relaxed); /* checked below, under the lock */
 	uint32_t want = val_bytes > min_val_bytes ? val_bytes : min_val_bytes;
 	uint16_t capacity = 0;
 	result = take_frame(w, frame_lines_for(row->key_bytes, want), &ref.frame, &capacity);
 	bool locked = result == MOVE_OK && word_try_lock(&w->port, local, seen, w->host_id);
-	if (locked && frame_lines_for(row->key_bytes, atomic_load_explicit(&row->val_bytes, memory_order_relaxed)) > capacity) {
+	if (locked && frame_lines_for(row->key_bytes, atomic_load_explicit(&row->val_bytes, memory_order_relaxed)) >
+	                      capacity) {
 		word_cancel(&w->port, local);
 		locked = false;
 	}
@@ -216,7 +222,8 @@ enum move_result mover_move_in(struct lg_worker *w, struct row *row, uint32_t mi
 	return MOVE_OK;
 }
 
-enum move_result mover_grow_own(struct lg_worker *w, struct row *row, uint32_t min_val_bytes, struct move_answer *answer)
+enum move_result mover_grow_own(
+        struct lg_worker *w, struct row *row, uint32_t min_val_bytes, struct move_answer *answer)
 {
 	spin_take(&w->host->mover_lock);
 	enum move_result result = mover_move_in(w, row, min_val_bytes, answer);
@@ -243,8 +250,8 @@ void mover_tick(struct lg_worker *w)
 	spin_drop(&w->host->mover_lock);
 }
 
-bool mover_export_leaf(struct lg_worker *w, const struct leaf_look *look, struct leaf_mark *mark,
-	enum move_result *result)
+bool mover_export_leaf(
+        struct lg_worker *w, const struct leaf_look *look, struct leaf_mark *mark, enum move_result *result)
 {
 	word_idx word = btree_leaf_exported(look->leaf);
 	*result = MOVE_OK;

@@ -19,9 +19,9 @@
 
 enum move_result {
 	MOVE_OK,
-	MOVE_BUSY,    /* locked or under intent */
-	MOVE_DEAD,    /* the row has left the tree: look it up again */
-	MOVE_WAIT,    /* no space now, some is being freed */
+	MOVE_BUSY, /* locked or under intent */
+	MOVE_DEAD, /* the row has left the tree: look it up again */
+	MOVE_WAIT, /* no space now, some is being freed */
 	MOVE_NOSPACE,
 	MOVE_CORRUPT,
 };
@@ -34,12 +34,13 @@ struct move_answer {
 	struct frame_ref ref;
 	uint64_t old_version, new_version;
 };
-enum move_result mover_move_in(struct lg_worker *w, struct row *row, uint32_t min_val_bytes, struct move_answer *answer);
+enum move_result mover_move_in(
+        struct lg_worker *w, struct row *row, uint32_t min_val_bytes, struct move_answer *answer);
 
 /* Gives a leaf a word, or finds the one it has; the mark's version is the word's present one. False: the leaf changed since `look`,
  * or there is no word to be had (*result tells). */
-bool mover_export_leaf(struct lg_worker *w, const struct leaf_look *look, struct leaf_mark *mark,
-	enum move_result *result);
+bool mover_export_leaf(
+        struct lg_worker *w, const struct leaf_look *look, struct leaf_mark *mark, enum move_result *result);
 
 /* Once an epoch: frees what limbo holds, moves rows out while space is short, takes deleted rows out of their trees. */
 void mover_tick(struct lg_worker *w);
@@ -51,7 +52,7 @@ void mover_close(struct lg_worker *w, uint64_t timeout_ns);
 /* Reads the frame of a word that this host has locked; `seen`: the word before. Checks all lengths and the row's key. False:
  * the frame contradicts its word. buffer has room for FRAME_BUFFER_BYTES. */
 bool mover_read_locked(struct lg_worker *w, const struct share *share, word_idx index, uint64_t seen, void *buffer,
-	struct frame_copy *copy);
+        struct frame_copy *copy);
 enum { FRAME_BUFFER_BYTES = FRAME_MAX_LINES * LINE_PAYLOAD_BYTES + LINE_BYTES };
 
 /* Takes a local row that is absent (deleted, or a placeholder) out of its tree, unless somebody is about to write it. */
@@ -63,6 +64,7 @@ void mover_retire_leaf(struct lg_worker *w, word_idx word);
 void mover_usage(const struct lg_host *host, struct lg_stats *stats);
 
 /* The move_in of an owner's own transaction, which does not hold the lock. */
-enum move_result mover_grow_own(struct lg_worker *w, struct row *row, uint32_t min_val_bytes, struct move_answer *answer);
+enum move_result mover_grow_own(
+        struct lg_worker *w, struct row *row, uint32_t min_val_bytes, struct move_answer *answer);
 
 #endif

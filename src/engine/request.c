@@ -10,7 +10,7 @@
 #include <time.h>
 
 enum {
-	WAIT_SPINS = 2000,     /* about 20 to 80 us of pauses before a waiter gives its CPU away */
+	WAIT_SPINS = 2000, /* about 20 to 80 us of pauses before a waiter gives its CPU away */
 	WAIT_SLEEP_NS = 50000,
 	WAIT_POLL_MASK = 7,
 };
@@ -110,7 +110,7 @@ static int wait_for_reply(struct lg_worker *w, unsigned owner, uint32_t number, 
 }
 
 int request_ask(struct lg_worker *w, unsigned owner, struct message_head *request, uint32_t request_bytes,
-	enum message_type type, const void **reply, uint32_t reply_bytes)
+        enum message_type type, const void **reply, uint32_t reply_bytes)
 {
 	uint64_t timeout_ns = (uint64_t)w->host->config.request_timeout_ms * 1000000u;
 	w->next_request = (w->next_request + 1) & 0xffffff;

@@ -9,7 +9,7 @@
  * LG_OK, *reply has at least `reply_bytes` bytes; LG_UNAVAILABLE: the owner is no member, or did not answer in time;
  * LG_CORRUPT: the reply makes no sense. */
 int request_ask(struct lg_worker *w, unsigned owner, struct message_head *request, uint32_t request_bytes,
-	enum message_type type, const void **reply, uint32_t reply_bytes);
+        enum message_type type, const void **reply, uint32_t reply_bytes);
 
 /* A reply is at most this long. */
 enum { REPLY_MAX_LINES = (sizeof(struct scan_reply) + LINE_PAYLOAD_BYTES - 1) / LINE_PAYLOAD_BYTES };

@@ -11,8 +11,8 @@
 static void deliver(struct lg_host *host, const struct message_head *reply)
 {
 	unsigned slot = reply->request >> 24;
-	struct lg_worker *w = slot < WORKER_SLOTS
-		? atomic_load_explicit(&host->workers[slot], memory_order_acquire) : NULL;
+	struct lg_worker *w =
+	        slot < WORKER_SLOTS ? atomic_load_explicit(&host->workers[slot], memory_order_acquire) : NULL;
 	if (!w || !(reply->request & 0xffffff))
 		return;
 	uint32_t expected = reply->request;
@@ -38,8 +38,8 @@ static enum reply_status status_of(enum move_result result)
 }
 
 /* The table of a request, if this host owns the partition that the key lies in. */
-static struct btree *tree_of(struct lg_worker *w, unsigned id, struct lg_slice key, const uint32_t *partition,
-	struct lg_table **table)
+static struct btree *tree_of(
+        struct lg_worker *w, unsigned id, struct lg_slice key, const uint32_t *partition, struct lg_table **table)
 {
 	if (table_of_id(w->host, &w->port, id, table, NULL) != LG_OK || (*table)->def.by == LG_REPLICATED)
 		return NULL;
@@ -49,16 +49,16 @@ static struct btree *tree_of(struct lg_worker *w, unsigned id, struct lg_slice k
 
 /* Adds a placeholder for the request's key; tells what that did to the leaf, for a requester that has scanned it. */
 static enum move_result insert_placeholder(struct lg_worker *w, struct btree *tree, const struct lg_table *table,
-	const struct move_in_request *request, struct row **row, struct move_in_reply *reply)
+        const struct move_in_request *request, struct row **row, struct move_in_reply *reply)
 {
 	struct lg_slice key = lg_slice(request->key, request->key_bytes);
 	uint64_t epoch = epoch_load(&w->port);
 	struct row *fresh = row_create(&w->local, request->table, table_partition_of(table, key), key,
-		request->min_val_bytes, host_placeholder_version(w->host, epoch) | WORD_ABSENT);
+	        request->min_val_bytes, host_placeholder_version(w->host, epoch) | WORD_ABSENT);
 	if (!fresh)
 		return MOVE_NOSPACE;
 	struct leaf_change change;
-	int code = btree_insert(tree, &w->local, &w->port, epoch, fresh, row, &change);
+	int code = btree_insert(tree, &w->local, &w->port, fresh, row, &change);
 	if (code != LG_OK)
 		row_free(&w->local, fresh);
 	if (code == LG_NOSPACE)
@@ -85,8 +85,7 @@ static enum move_result answer_absence(struct lg_worker *w, const struct leaf_lo
 	return result == MOVE_OK ? MOVE_BUSY : result;
 }
 
-static void handle_move_in(struct lg_worker *w, const struct move_in_request *request,
-	struct move_in_reply *reply)
+static void handle_move_in(struct lg_worker *w, const struct move_in_request *request, struct move_in_reply *reply)
 {
 	struct lg_slice key = lg_slice(request->key, request->key_bytes);
 	struct lg_table *table;
@@ -141,11 +140,11 @@ static bool bound_past_stop(const struct scan_request *request, const struct lea
 
 /* Moves the batch's rows in until the limit, the stop or a busy row. Returns the first row's failure if there is no row. */
 static enum move_result answer_rows(struct lg_worker *w, const struct scan_request *request,
-	const struct leaf_batch *batch, struct scan_reply *reply)
+        const struct leaf_batch *batch, struct scan_reply *reply)
 {
 	uint32_t first = 0, i;
 	if ((request->flags & SCAN_BEHIND) && batch->count && batch->rows[0]->key_bytes == request->bound_bytes &&
-		memcmp(batch->rows[0]->data, request->bound, request->bound_bytes) == 0)
+	        memcmp(batch->rows[0]->data, request->bound, request->bound_bytes) == 0)
 		first = 1;
 	for (i = first; i < batch->count && reply->row_count < request->limit; i++) {
 		if (past_stop(request, batch->rows[i])) {
@@ -179,7 +178,7 @@ static void handle_scan(struct lg_worker *w, const struct scan_request *request,
 	struct btree *tree = tree_of(w, request->table, bound, &partition, &table);
 	reply->status = REPLY_REFUSED;
 	if (!tree || request->bound_bytes > LG_MAX_KEY_BYTES || request->stop_bytes > LG_MAX_KEY_BYTES ||
-		request->limit == 0 || request->limit > BTREE_LEAF_ROWS)
+	        request->limit == 0 || request->limit > BTREE_LEAF_ROWS)
 		return;
 	struct leaf_batch batch;
 	struct leaf_look look;
@@ -225,8 +224,9 @@ static void answer(struct lg_worker *w, struct peer *peer, unsigned from, const 
 		else
 			reply.scan.status = REPLY_REFUSED;
 		reply.scan.directory_generation = generation;
-		reply.head.bytes = (uint16_t)(offsetof(struct scan_reply, rows) +
-			reply.scan.row_count * sizeof reply.scan.rows[0] + reply.scan.bound_bytes);
+		reply.head.bytes =
+		        (uint16_t)(offsetof(struct scan_reply, rows) +
+		                   reply.scan.row_count * sizeof reply.scan.rows[0] + reply.scan.bound_bytes);
 	} else {
 		memset(&reply, 0, sizeof reply.move_in);
 		reply.move_in.status = REPLY_REFUSED;
@@ -307,7 +307,8 @@ void host_serve(struct lg_worker *w)
 	bool idle = atomic_load_explicit(&w->running, memory_order_relaxed) == WORKER_IDLE;
 	if (idle)
 		worker_enter(w); /* handlers hold references too */
-	uint64_t bits = atomic_exchange_explicit(&host->unread, 0, memory_order_relaxed); /* relaxed: the lock orders it */
+	uint64_t bits =
+	        atomic_exchange_explicit(&host->unread, 0, memory_order_relaxed); /* relaxed: the lock orders it */
 	if (doorbell_look(&w->port, host->id))
 		bits |= doorbell_answer(&w->port, host->id);
 	uint64_t left = 0;

@@ -46,15 +46,15 @@ static void publish_usage(struct lg_worker *w)
 	mover_usage(w->host, &stats);
 	spin_drop(&w->host->mover_lock);
 	struct host_usage usage = {
-		.hwcc_row_bytes = stats.hwcc_row_bytes,
-		.hwcc_leaf_bytes = stats.hwcc_leaf_bytes,
-		.hwcc_claimed_bytes = stats.hwcc_claimed_bytes,
-		.swcc_frame_bytes = stats.swcc_frame_bytes,
-		.swcc_directory_bytes = stats.swcc_directory_bytes,
-		.swcc_claimed_bytes = stats.swcc_claimed_bytes,
-		.swcc_payload_bytes = stats.swcc_payload_bytes,
-		.shared_rows = stats.shared_rows,
-		.dram_bytes = stats.dram_bytes,
+	        .hwcc_row_bytes = stats.hwcc_row_bytes,
+	        .hwcc_leaf_bytes = stats.hwcc_leaf_bytes,
+	        .hwcc_claimed_bytes = stats.hwcc_claimed_bytes,
+	        .swcc_frame_bytes = stats.swcc_frame_bytes,
+	        .swcc_directory_bytes = stats.swcc_directory_bytes,
+	        .swcc_claimed_bytes = stats.swcc_claimed_bytes,
+	        .swcc_payload_bytes = stats.swcc_payload_bytes,
+	        .shared_rows = stats.shared_rows,
+	        .dram_bytes = stats.dram_bytes,
 	};
 	usage_publish(&w->port, w->host_id, &usage, ++w->host->usage_counter);
 }

@@ -90,7 +90,9 @@ static enum space_result claim_block(struct space *space, const struct space_cla
 {
 	uint64_t block, floor;
 	bool waiting = false;
-	if (!may_claim(space, claim, CLAIM_WORDS) || !claim_take(claim->port, CLAIM_WORDS, claim->host, claim->pod_oldest, &space->words_hint, &block, &floor, &waiting))
+	if (!may_claim(space, claim, CLAIM_WORDS) ||
+	        !claim_take(claim->port, CLAIM_WORDS, claim->host, claim->pod_oldest, &space->words_hint, &block,
+	                &floor, &waiting))
 		return waiting || space->limbo_words ? SPACE_WAIT : SPACE_NONE;
 	struct share *shares = atomic_load_explicit(&space->blocks[block], memory_order_relaxed);
 	if (!shares)
@@ -133,8 +135,9 @@ enum space_result space_take_extent(struct space *space, const struct space_clai
 	}
 	uint64_t floor;
 	bool waiting = false;
-	if (!may_claim(space, claim, CLAIM_EXTENT) || !claim_take(claim->port, CLAIM_EXTENT, claim->host, claim->pod_oldest, &space->extents_hint, extent, &floor,
-		    &waiting))
+	if (!may_claim(space, claim, CLAIM_EXTENT) ||
+	        !claim_take(claim->port, CLAIM_EXTENT, claim->host, claim->pod_oldest, &space->extents_hint, extent,
+	                &floor, &waiting))
 		return waiting || space->limbo_count ? SPACE_WAIT : SPACE_NONE;
 	space->own_extent_count++;
 	if (floor > space->extent_floor[*extent])
@@ -148,8 +151,8 @@ static void collect_empty_extents(struct space *space, const struct pod_geometry
 {
 	for (unsigned c = 0; c < FRAME_CLASSES; c++) {
 		struct frame_class *class = &space->classes[c];
-		uint64_t carved = class->next < class->end
-			? (class->next - geometry->extents_offset) / EXTENT_BYTES : UINT64_MAX;
+		uint64_t carved =
+		        class->next < class->end ? (class->next - geometry->extents_offset) / EXTENT_BYTES : UINT64_MAX;
 		if (carved != UINT64_MAX && space->extent_frames[carved] == 0)
 			class->next = class->end = 0; /* no more frames from it: it is given up with the others */
 		size_t kept = 0;
@@ -162,19 +165,19 @@ static void collect_empty_extents(struct space *space, const struct pod_geometry
 			}
 			/* Its first frame stands for the extent: each is on the stack once. */
 			if ((frame - geometry->extents_offset) % EXTENT_BYTES == 0 &&
-				!stack_push(&space->empty_extents, extent))
+			        !stack_push(&space->empty_extents, extent))
 				class->free.items[kept++] = frame;
 		}
 		class->free.count = kept;
 	}
 }
 
-enum space_result space_take_frame(struct space *space, const struct space_claim *claim, uint32_t lines, pod_off *frame,
-	uint16_t *capacity_lines)
+enum space_result space_take_frame(
+        struct space *space, const struct space_claim *claim, uint32_t lines, pod_off *frame, uint16_t *capacity_lines)
 {
 	const struct pod_geometry *geometry = claim->port->geometry;
 	struct frame_class *class = &space->classes[class_of(lines)];
-	pod_off bytes = (pod_off)class->lines * LINE_BYTES;
+	pod_off bytes = (pod_off) class->lines * LINE_BYTES;
 	*capacity_lines = class->lines;
 	if (class->free.count) {
 		*frame = class->free.items[--class->free.count];
@@ -229,7 +232,7 @@ bool space_retire(struct space *space, uint64_t epoch, word_idx word, pod_off fr
 		space->limbo_capacity = capacity;
 	}
 	space->limbo[(space->limbo_head + space->limbo_count++) & (space->limbo_capacity - 1)] =
-		(struct limbo_item){epoch, frame, word, lines};
+	        (struct limbo_item){epoch, frame, word, lines};
 	space->limbo_words += word != 0;
 	if (lines)
 		space->classes[class_of(lines)].limbo++;

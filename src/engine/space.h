@@ -61,8 +61,8 @@ struct space {
 	uint64_t words_hint;
 	/* frames */
 	struct frame_class classes[FRAME_CLASSES];
-	uint32_t *extent_frames;  /* by extent number: frames in use or in limbo; UINT32_MAX: not ours */
-	uint64_t *extent_floor;   /* greatest version that anything retired in the extent carried */
+	uint32_t *extent_frames;    /* by extent number: frames in use or in limbo; UINT32_MAX: not ours */
+	uint64_t *extent_floor;     /* greatest version that anything retired in the extent carried */
 	struct stack empty_extents; /* ours, uncarved */
 	uint64_t extents_hint;
 	uint64_t own_extent_count;
@@ -75,8 +75,8 @@ struct space {
 	/* this host's directory */
 	struct directory_view directory;
 	uint64_t directory_entries;
-	bool directory_full; /* it could not grow: some rows are found by asking only */
-	uint32_t pressure_epochs; /* space ran short lately: keep some free */
+	bool directory_full;       /* it could not grow: some rows are found by asking only */
+	uint32_t pressure_epochs;  /* space ran short lately: keep some free */
 	uint64_t pressure_tick_ns; /* when the epoch was last hurried on */
 	/* usage, for people */
 	uint64_t rows, leaves, frame_bytes, payload_bytes;
@@ -90,7 +90,8 @@ void space_free(struct space *space);
 static inline struct share *space_share(const struct space *space, const struct pod_geometry *geometry, word_idx word)
 {
 	pod_off offset = (pod_off)word * 8;
-	if (offset < geometry->words_offset || offset >= geometry->words_offset + geometry->block_count * WORD_BLOCK_BYTES)
+	if (offset < geometry->words_offset ||
+	        offset >= geometry->words_offset + geometry->block_count * WORD_BLOCK_BYTES)
 		return NULL;
 	uint64_t n = (offset - geometry->words_offset) / 8;
 	/* Acquire: pairs with the release when a block is claimed; its shares are there. [space.block] */
@@ -113,8 +114,8 @@ bool space_expects_frame(const struct space *space, uint32_t lines);
 
 /* SPACE_WAIT: something is in limbo, here or at a former owner; SPACE_NONE: not even that. */
 enum space_result space_take_word(struct space *space, const struct space_claim *claim, word_idx *word);
-enum space_result space_take_frame(struct space *space, const struct space_claim *claim, uint32_t lines, pod_off *frame,
-	uint16_t *capacity_lines);
+enum space_result space_take_frame(
+        struct space *space, const struct space_claim *claim, uint32_t lines, pod_off *frame, uint16_t *capacity_lines);
 enum space_result space_take_extent(struct space *space, const struct space_claim *claim, uint64_t *extent);
 
 /* Back at once: nobody can remember it. */
@@ -130,8 +131,8 @@ void space_reclaim(struct space *space, const struct pod_geometry *geometry, uin
 void space_trim(struct space *space, struct cxl_port *port, uint64_t floor);
 
 /* Frames of this extent have carried `version`. */
-static inline void space_raise_frame_floor(struct space *space, const struct pod_geometry *geometry, pod_off frame,
-	uint64_t version)
+static inline void space_raise_frame_floor(
+        struct space *space, const struct pod_geometry *geometry, pod_off frame, uint64_t version)
 {
 	uint64_t *floor = &space->extent_floor[(frame - geometry->extents_offset) / EXTENT_BYTES];
 	*floor = version > *floor ? version : *floor;

@@ -105,7 +105,8 @@ int table_of_id(struct lg_host *host, struct cxl_port *port, uint32_t id, struct
 	fresh->host = host;
 	code = catalog_read(port, id, &fresh->def, err);
 	if (code == LG_OK && (code = make_trees(fresh, port, &local)) != LG_OK)
-		error_set(err, code, "no private memory for the trees of table '%s'; raise dram_bytes", fresh->def.name);
+		error_set(
+		        err, code, "no private memory for the trees of table '%s'; raise dram_bytes", fresh->def.name);
 	if (code == LG_OK) {
 		*table = fresh;
 		/* [table.open] Release. */
@@ -120,7 +121,7 @@ out:
 }
 
 struct row *row_create(struct heap_local *local, unsigned table, uint32_t partition, struct lg_slice key,
-	uint32_t val_capacity, uint64_t word)
+        uint32_t val_capacity, uint64_t word)
 {
 	val_capacity = (val_capacity + 7) & ~7u;
 	struct row *row = heap_alloc(local, sizeof *row + row_key_padded((uint32_t)key.bytes) + val_capacity);

@@ -9,8 +9,9 @@
 struct lg_table {
 	struct lg_host *host;
 	struct catalog_table def;
-	_Atomic bool sealed;   /* replicated: loaded */
-	struct btree **trees;  /* by partition; NULL: another host's. Replicated: [0]. Never changes once the table is open */
+	_Atomic bool sealed; /* replicated: loaded */
+	struct btree *
+	        *trees; /* by partition; NULL: another host's. Replicated: [0]. Never changes once the table is open */
 };
 
 /* The partition of a key, without a division. */
@@ -20,12 +21,13 @@ uint64_t table_range_number(struct lg_slice key);
 
 /* This host's handle of table `id`; opens it if needed (messages may come for tables that nobody opened here).
  * LG_OK; LG_NOTFOUND; LG_NOSPACE; LG_CORRUPT. Takes admin. */
-int table_of_id(struct lg_host *host, struct cxl_port *port, uint32_t id, struct lg_table **table, struct lg_error *err);
+int table_of_id(
+        struct lg_host *host, struct cxl_port *port, uint32_t id, struct lg_table **table, struct lg_error *err);
 void table_close(struct lg_table *table, struct heap_local *local);
 
 /* A new row, alone; NULL: no memory. */
 struct row *row_create(struct heap_local *local, unsigned table, uint32_t partition, struct lg_slice key,
-	uint32_t val_capacity, uint64_t word);
+        uint32_t val_capacity, uint64_t word);
 /* A row that never was in a tree. */
 void row_free(struct heap_local *local, struct row *row);
 

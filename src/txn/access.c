@@ -67,7 +67,7 @@ static int step_of_frame(enum frame_result result)
 }
 
 static int read_shared(struct lg_txn *txn, const struct lg_table *table, const struct lg_slice *key,
-	const struct frame_ref *place, struct sight *sight)
+        const struct frame_ref *place, struct sight *sight)
 {
 	struct cxl_port *port = &txn->w->port;
 	word_ref ref = word_ref_shared(place->word);
@@ -118,12 +118,13 @@ static int follow_away(struct lg_txn *txn, struct place *place)
 		return STEP_AGAIN;
 	struct share *share = space_share(&host->space, host->geometry, word_away_index(word));
 	assert(share);
-	place->ref = (struct frame_ref){atomic_load_explicit(&share->frame, memory_order_relaxed), word_away_index(word)};
+	place->ref =
+	        (struct frame_ref){atomic_load_explicit(&share->frame, memory_order_relaxed), word_away_index(word)};
 	return STEP_AGAIN;
 }
 
 int access_read(struct lg_txn *txn, const struct lg_table *table, const struct lg_slice *key, struct place *place,
-	struct sight *sight)
+        struct sight *sight)
 {
 	*sight = (struct sight){0};
 	if (!place->row)
@@ -142,7 +143,7 @@ int access_read(struct lg_txn *txn, const struct lg_table *table, const struct l
 }
 
 int access_look(struct lg_txn *txn, const struct lg_table *table, const struct lg_slice *key, struct place *place,
-	struct sight *sight)
+        struct sight *sight)
 {
 	if (!place->row)
 		return access_read(txn, table, key, place, sight);

@@ -130,7 +130,7 @@ static void write_frame(struct lg_txn *txn, struct write_entry *entry, uint64_t 
 	head->val_bytes = entry->op == WRITE_PUT ? entry->val_bytes : 0;
 	head->line_count = entry->capacity;
 	frame_write(&txn->w->port, entry->frame, version, entry->payload,
-		frame_lines_for(head->key_bytes, head->val_bytes));
+	        frame_lines_for(head->key_bytes, head->val_bytes));
 }
 
 static void install_local(struct lg_txn *txn, struct write_entry *entry, uint64_t version)
@@ -170,8 +170,7 @@ static void install(struct lg_txn *txn, uint64_t version)
 		else if (entry->row)
 			install_local(txn, entry, version);
 		else
-			word_install(port, entry->ref, version,
-				WORD_USED | (entry->op == WRITE_DEL ? WORD_ABSENT : 0));
+			word_install(port, entry->ref, version, WORD_USED | (entry->op == WRITE_DEL ? WORD_ABSENT : 0));
 	}
 }
 

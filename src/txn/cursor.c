@@ -74,9 +74,10 @@ static int batch_local(struct lg_txn *txn, struct btree *tree, const struct scan
 static int check_reply(struct lg_txn *txn, const struct scan_reply *reply, uint32_t limit)
 {
 	const struct cxl_port *port = &txn->w->port;
-	size_t bytes = offsetof(struct scan_reply, rows) + reply->row_count * sizeof reply->rows[0] + reply->bound_bytes;
+	size_t bytes =
+	        offsetof(struct scan_reply, rows) + reply->row_count * sizeof reply->rows[0] + reply->bound_bytes;
 	if (reply->row_count > limit || reply->bound_bytes > LG_MAX_KEY_BYTES || reply->head.bytes < bytes ||
-		!word_idx_valid(port, reply->leaf.word))
+	        !word_idx_valid(port, reply->leaf.word))
 		return LG_CORRUPT;
 	for (uint32_t i = 0; i < reply->row_count; i++) {
 		pod_off frame = ((uint64_t)reply->rows[i].frame_high << 32 | reply->rows[i].frame_low) * LINE_BYTES;
@@ -87,7 +88,7 @@ static int check_reply(struct lg_txn *txn, const struct scan_reply *reply, uint3
 }
 
 static int ask_for_batch(struct lg_txn *txn, struct lg_table *table, const struct scan_range *range,
-	const struct cursor *cursor, uint32_t limit, const struct scan_reply **reply)
+        const struct cursor *cursor, uint32_t limit, const struct scan_reply **reply)
 {
 	union {
 		struct scan_request request;
@@ -97,7 +98,7 @@ static int ask_for_batch(struct lg_txn *txn, struct lg_table *table, const struc
 	ask.request.table = (uint8_t)table->def.id;
 	ask.request.partition = (uint16_t)cursor->partition;
 	bool resumed = cursor->last_key_bytes && compare(lg_slice(cursor->bound, cursor->bound_bytes),
-		lg_slice(cursor->last_key, cursor->last_key_bytes)) == 0;
+	                                                 lg_slice(cursor->last_key, cursor->last_key_bytes)) == 0;
 	ask.request.flags = (uint8_t)((range->reverse ? SCAN_REVERSE : 0) | (resumed ? SCAN_BEHIND : 0));
 	ask.request.limit = (uint16_t)limit;
 	ask.request.bound_bytes = cursor->bound_bytes;
@@ -108,8 +109,8 @@ static int ask_for_batch(struct lg_txn *txn, struct lg_table *table, const struc
 	unsigned owner = partition_owner(&txn->w->port, cursor->partition);
 	const void *answer;
 	int code = owner == txn->w->host_id ? LG_UNAVAILABLE
-		: request_ask(txn->w, owner, &ask.request.head, sizeof ask.request, MESSAGE_SCAN, &answer,
-			  offsetof(struct scan_reply, rows));
+	                                    : request_ask(txn->w, owner, &ask.request.head, sizeof ask.request,
+	                                              MESSAGE_SCAN, &answer, offsetof(struct scan_reply, rows));
 	if (code != LG_OK)
 		return code;
 	*reply = answer;
@@ -119,7 +120,7 @@ static int ask_for_batch(struct lg_txn *txn, struct lg_table *table, const struc
 }
 
 static int batch_remote(struct lg_txn *txn, struct lg_table *table, const struct scan_range *range,
-	struct cursor *cursor, uint64_t wanted)
+        struct cursor *cursor, uint64_t wanted)
 {
 	uint32_t limit = wanted && wanted < BTREE_LEAF_ROWS ? (uint32_t)wanted : BTREE_LEAF_ROWS;
 	const struct scan_reply *reply;
@@ -132,8 +133,8 @@ static int batch_remote(struct lg_txn *txn, struct lg_table *table, const struct
 	cursor->count = reply->row_count;
 	for (uint32_t i = 0; i < reply->row_count; i++)
 		cursor->frames[i] = (struct frame_ref){
-			((uint64_t)reply->rows[i].frame_high << 32 | reply->rows[i].frame_low) * LINE_BYTES,
-			reply->rows[i].word};
+		        ((uint64_t)reply->rows[i].frame_high << 32 | reply->rows[i].frame_low) * LINE_BYTES,
+		        reply->rows[i].word};
 	cursor->last_batch = reply->last;
 	cursor->truncated = !reply->last && !reply->bound_bytes;
 	cursor->after_bytes = key_to(cursor->after, lg_slice(&reply->rows[reply->row_count], reply->bound_bytes));
@@ -168,7 +169,7 @@ static int read_row(struct lg_txn *txn, struct lg_table *table, struct cursor *c
 		place.ref = cursor->frames[cursor->next];
 	}
 	int code = edit ? ops_edit_place(txn, table, key, &place, sight, &cursor->entry)
-			: ops_read_place(txn, table, key, &place, sight, &cursor->val);
+	                : ops_read_place(txn, table, key, &place, sight, &cursor->val);
 	if (code == LG_OK && edit)
 		cursor->val = lg_slice(cursor->entry->val, cursor->entry->val_bytes);
 	if (key || (code != LG_OK && code != LG_NOTFOUND))
@@ -183,7 +184,7 @@ static int read_row(struct lg_txn *txn, struct lg_table *table, struct cursor *c
 
 /* Reads the batch's next row and passes it. */
 static int step_row(struct lg_txn *txn, struct lg_table *table, const struct scan_range *range, struct cursor *cursor,
-	bool edit, struct sight *sight)
+        bool edit, struct sight *sight)
 {
 	if (cursor->look.leaf && !in_range(range, row_key(cursor->rows[cursor->next]))) {
 		/* Local batches are cut by the leaf alone. What lies before the range has not begun, the rest is past it. */
@@ -205,7 +206,7 @@ static int step_row(struct lg_txn *txn, struct lg_table *table, const struct sca
 }
 
 static int fetch(struct lg_txn *txn, struct lg_table *table, const struct scan_range *range, struct cursor *cursor,
-	uint64_t wanted)
+        uint64_t wanted)
 {
 	struct btree *tree = table_tree(table, cursor->partition);
 	cursor->count = cursor->next = 0;
@@ -220,8 +221,8 @@ static int reread(struct lg_txn *txn, const struct lg_table *table, struct curso
 {
 	enum { MOST_REFETCHES = 100 };
 	if (++cursor->refetches > MOST_REFETCHES)
-		return txn_fail(txn, LG_CONFLICT, LG_ABORT_PHANTOM, -1, table,
-			lg_slice(cursor->bound, cursor->bound_bytes));
+		return txn_fail(
+		        txn, LG_CONFLICT, LG_ABORT_PHANTOM, -1, table, lg_slice(cursor->bound, cursor->bound_bytes));
 	cursor->fetched = false;
 	if (cursor->last_key_bytes)
 		cursor->bound_bytes = key_to(cursor->bound, lg_slice(cursor->last_key, cursor->last_key_bytes));
@@ -229,7 +230,8 @@ static int reread(struct lg_txn *txn, const struct lg_table *table, struct curso
 }
 
 /* The batch is through: on to the next leaf, or the rest of this one. */
-static int advance(struct lg_txn *txn, const struct lg_table *table, const struct scan_range *range, struct cursor *cursor)
+static int advance(
+        struct lg_txn *txn, const struct lg_table *table, const struct scan_range *range, struct cursor *cursor)
 {
 	if (cursor->last_batch) {
 		cursor->done = true;
@@ -248,7 +250,7 @@ static int advance(struct lg_txn *txn, const struct lg_table *table, const struc
 }
 
 int cursor_next(struct lg_txn *txn, struct lg_table *table, const struct scan_range *range, struct cursor *cursor,
-	bool edit, uint64_t wanted)
+        bool edit, uint64_t wanted)
 {
 	struct wait wait = {0};
 	unsigned attempt = 0;

@@ -41,6 +41,6 @@ void cursor_rewind(struct cursor *cursor, const struct scan_range *range, struct
 /* Goes to the next row that exists; `edit`: takes it as lg_edit() does. `wanted`: how many rows the scan still wants (0: all).
  * LG_OK; LG_END; or a failure that is noted in the transaction. */
 int cursor_next(struct lg_txn *txn, struct lg_table *table, const struct scan_range *range, struct cursor *cursor,
-	bool edit, uint64_t wanted);
+        bool edit, uint64_t wanted);
 
 #endif

@@ -1,12 +1,13 @@
 /* load.c: adding committed rows outside any transaction, to this host's own partitions and copies. */
 #include "txn/txn.h"
 
-static int load_row(struct lg_worker *w, struct lg_table *table, uint32_t partition, struct lg_slice key, struct lg_slice val)
+static int load_row(
+        struct lg_worker *w, struct lg_table *table, uint32_t partition, struct lg_slice key, struct lg_slice val)
 {
 	/* A version of this epoch's beginning: not below any that a removed row of this key had. */
 	uint64_t epoch = epoch_load(&w->port);
 	struct row *row = row_create(&w->local, table->def.id, partition, key, (uint32_t)val.bytes,
-		host_placeholder_version(w->host, epoch));
+	        host_placeholder_version(w->host, epoch));
 	if (!row)
 		return LG_NOSPACE;
 	if (val.bytes)
@@ -14,7 +15,7 @@ static int load_row(struct lg_worker *w, struct lg_table *table, uint32_t partit
 	atomic_store_explicit(&row->val_bytes, (uint32_t)val.bytes, memory_order_relaxed); /* published by the tree */
 	struct row *existing;
 	struct leaf_change change;
-	int code = btree_insert(table_tree(table, partition), &w->local, &w->port, epoch, row, &existing, &change);
+	int code = btree_insert(table_tree(table, partition), &w->local, &w->port, row, &existing, &change);
 	if (code != LG_OK)
 		row_free(&w->local, row);
 	return code;

@@ -6,18 +6,20 @@
 
 /* Adds a placeholder under this transaction's intent, and its write entry. */
 static int insert_local(struct lg_txn *txn, struct lg_table *table, uint32_t partition, struct lg_slice key,
-	uint32_t min_val_bytes, struct place *place, struct write_entry **own)
+        uint32_t min_val_bytes, struct place *place, struct write_entry **own)
 {
 	struct lg_worker *w = txn->w;
 	uint64_t epoch = epoch_load(&w->port);
-	uint64_t word = host_placeholder_version(w->host, epoch) | WORD_ABSENT | WORD_INTENT | word_holder_bits(w->host_id);
+	uint64_t word =
+	        host_placeholder_version(w->host, epoch) | WORD_ABSENT | WORD_INTENT | word_holder_bits(w->host_id);
 	struct row *row = row_create(&w->local, table->def.id, partition, key, min_val_bytes, word);
 	if (!row)
 		return LG_NOSPACE;
 	struct write_entry *entry = txn_add_write(txn, word_ref_local(&row->word));
 	struct leaf_change change;
-	int code = entry ? btree_insert(table_tree(table, partition), &w->local, &w->port, epoch, row, &place->row, &change)
-			 : LG_NOSPACE;
+	int code = entry ? btree_insert(
+	                           table_tree(table, partition), &w->local, &w->port, row, &place->row, &change)
+	                 : LG_NOSPACE;
 	if (code != LG_OK) {
 		if (entry)
 			txn_drop_last_write(txn);
@@ -33,7 +35,7 @@ static int insert_local(struct lg_txn *txn, struct lg_table *table, uint32_t par
 }
 
 static int locate_local(struct lg_txn *txn, struct lg_table *table, uint32_t partition, struct lg_slice key,
-	enum locate_mode mode, uint32_t min_val_bytes, struct place *place, struct write_entry **own)
+        enum locate_mode mode, uint32_t min_val_bytes, struct place *place, struct write_entry **own)
 {
 	struct leaf_look look;
 	place->row = btree_find(table_tree(table, partition), key, &look);
@@ -51,7 +53,7 @@ static void refresh_view(struct lg_worker *w, unsigned owner, uint64_t generatio
 {
 	struct peer *peer = &w->host->peers[owner];
 	if (generation == 0 || atomic_load_explicit(&peer->view.generation, memory_order_acquire) == generation ||
-		!spin_try(&peer->view_lock))
+	        !spin_try(&peer->view_lock))
 		return;
 	directory_view_refresh(&w->port, owner, &peer->view);
 	spin_drop(&peer->view_lock);
@@ -82,7 +84,7 @@ int locate_status(struct lg_txn *txn, unsigned owner, unsigned status, uint64_t 
 }
 
 static int ask(struct lg_txn *txn, unsigned owner, struct lg_table *table, struct lg_slice key, unsigned flags,
-	uint32_t min_val_bytes, const struct move_in_reply **reply)
+        uint32_t min_val_bytes, const struct move_in_reply **reply)
 {
 	union {
 		struct move_in_request request;
@@ -95,7 +97,8 @@ static int ask(struct lg_txn *txn, unsigned owner, struct lg_table *table, struc
 	memcpy(ask.request.key, key.data, key.bytes);
 	const void *answer;
 	int code = request_ask(txn->w, owner, &ask.request.head,
-		(uint32_t)(offsetof(struct move_in_request, key) + key.bytes), MESSAGE_MOVE_IN, &answer, sizeof **reply);
+	        (uint32_t)(offsetof(struct move_in_request, key) + key.bytes), MESSAGE_MOVE_IN, &answer,
+	        sizeof **reply);
 	if (code != LG_OK)
 		return code;
 	*reply = answer;
@@ -103,7 +106,7 @@ static int ask(struct lg_txn *txn, unsigned owner, struct lg_table *table, struc
 }
 
 static int ask_for_place(struct lg_txn *txn, unsigned owner, struct lg_table *table, struct lg_slice key,
-	enum locate_mode mode, uint32_t min_val_bytes, struct place *place)
+        enum locate_mode mode, uint32_t min_val_bytes, struct place *place)
 {
 	const struct move_in_reply *reply;
 	unsigned flags = mode == LOCATE_WRITE ? MOVE_IN_INSERT | (txn->leaf_count ? MOVE_IN_SCANNED : 0) : 0;
@@ -119,14 +122,19 @@ static int ask_for_place(struct lg_txn *txn, unsigned owner, struct lg_table *ta
 		return code;
 	*place = (struct place){.ref = {reply->frame, reply->word}};
 	if (!word_idx_valid(port, reply->word) || !frame_off_valid(port, reply->frame, 1) ||
-		(reply->after.word && !word_idx_valid(port, reply->after.word)) ||
-		(reply->split.word && !word_idx_valid(port, reply->split.word)))
+	        (reply->after.word && !word_idx_valid(port, reply->after.word)) ||
+	        (reply->split.word && !word_idx_valid(port, reply->split.word)))
 		return LG_CORRUPT;
+	/* The placeholder is under nobody's intent yet: another host may fill it first. That it was empty when the leaf changed is all that
+	 * an earlier look at the gap rests on from now on. */
+	if (reply->leaf.word && reply->after.word &&
+	        (code = txn_add_read(txn, word_ref_shared(reply->word), reply->new_version)) != LG_OK)
+		return code;
 	return txn_follow_marks(txn, &reply->leaf, &reply->after, &reply->split);
 }
 
 static int locate_remote(struct lg_txn *txn, struct lg_table *table, uint32_t partition, struct lg_slice key,
-	enum locate_mode mode, unsigned attempt, uint32_t min_val_bytes, struct place *place)
+        enum locate_mode mode, unsigned attempt, uint32_t min_val_bytes, struct place *place)
 {
 	struct lg_worker *w = txn->w;
 	unsigned owner = partition_owner(&w->port, partition);
@@ -136,8 +144,8 @@ static int locate_remote(struct lg_txn *txn, struct lg_table *table, uint32_t pa
 	if (attempt < 2) {
 		struct frame_ref found[1];
 		if (directory_look(&w->port, &w->host->peers[owner].view, directory_hash(table->def.id, key),
-			    attempt > 0, found, 1) == 1 &&
-			word_idx_valid(&w->port, found[0].word) && frame_off_valid(&w->port, found[0].frame, 1)) {
+		            attempt > 0, found, 1) == 1 &&
+		        word_idx_valid(&w->port, found[0].word) && frame_off_valid(&w->port, found[0].frame, 1)) {
 			w->counts.directory_hits++;
 			*place = (struct place){.ref = found[0]};
 			return LG_OK;
@@ -150,7 +158,7 @@ static int locate_remote(struct lg_txn *txn, struct lg_table *table, uint32_t pa
 }
 
 int locate(struct lg_txn *txn, struct lg_table *table, struct lg_slice key, enum locate_mode mode, unsigned attempt,
-	uint32_t min_val_bytes, struct place *place, struct write_entry **own)
+        uint32_t min_val_bytes, struct place *place, struct write_entry **own)
 {
 	uint32_t partition = table_partition_of(table, key);
 	if (likely(table_tree(table, partition) != NULL))
@@ -160,7 +168,7 @@ int locate(struct lg_txn *txn, struct lg_table *table, struct lg_slice key, enum
 
 /* Asks whoever owns the row for a larger frame. */
 static int ask_to_grow(struct lg_txn *txn, struct lg_table *table, struct lg_slice key, uint32_t min_val_bytes,
-	struct move_answer *answer)
+        struct move_answer *answer)
 {
 	uint32_t partition = table_partition_of(table, key);
 	struct btree *tree = table_tree(table, partition);
@@ -169,15 +177,19 @@ static int ask_to_grow(struct lg_txn *txn, struct lg_table *table, struct lg_sli
 		int code = ask(txn, partition_owner(&txn->w->port, partition), table, key, 0, min_val_bytes, &reply);
 		if (code == LG_OK)
 			*answer = (struct move_answer){
-				{reply->frame, reply->word}, reply->old_version, reply->new_version};
+			        {reply->frame, reply->word}, reply->old_version, reply->new_version};
 		return code;
 	}
 	struct row *row = btree_find(tree, key, NULL);
 	if (!row)
 		return STEP_AGAIN;
 	enum move_result result = mover_grow_own(txn->w, row, min_val_bytes, answer);
-	static const uint8_t status[] = {[MOVE_OK] = REPLY_OK, [MOVE_BUSY] = REPLY_BUSY, [MOVE_DEAD] = REPLY_BUSY,
-		[MOVE_WAIT] = REPLY_WAIT, [MOVE_NOSPACE] = REPLY_NOSPACE, [MOVE_CORRUPT] = REPLY_CORRUPT};
+	static const uint8_t status[] = {[MOVE_OK] = REPLY_OK,
+	        [MOVE_BUSY] = REPLY_BUSY,
+	        [MOVE_DEAD] = REPLY_BUSY,
+	        [MOVE_WAIT] = REPLY_WAIT,
+	        [MOVE_NOSPACE] = REPLY_NOSPACE,
+	        [MOVE_CORRUPT] = REPLY_CORRUPT};
 	return step_of_status(txn, status[result]);
 }
 
@@ -187,7 +199,7 @@ static bool retake(struct lg_txn *txn, struct write_entry *entry, uint64_t versi
 	struct cxl_port *port = &txn->w->port;
 	uint64_t word = word_load(port, entry->ref);
 	if ((word & (WORD_LOCK | WORD_INTENT | WORD_AWAY)) || (word & WORD_VERSION) != version ||
-		!word_try_intent(port, entry->ref, word, txn->w->host_id))
+	        !word_try_intent(port, entry->ref, word, txn->w->host_id))
 		return false;
 	entry->version = version;
 	return true;
@@ -209,14 +221,15 @@ int locate_grow(struct lg_txn *txn, struct write_entry *entry, uint32_t min_val_
 		code = ask_to_grow(txn, entry->table, key, min_val_bytes, &answer);
 	while (code == STEP_BUSY && txn_wait(txn, &wait, code, -1, entry->table, key) == LG_OK);
 	bool grown = code == LG_OK && answer.ref.word == word_ref_index(entry->ref) && answer.old_version == before &&
-		     frame_off_valid(&txn->w->port, answer.ref.frame, frame_lines_for(key.bytes, min_val_bytes));
+	             frame_off_valid(&txn->w->port, answer.ref.frame, frame_lines_for(key.bytes, min_val_bytes));
 	if (!retake(txn, entry, grown ? answer.new_version : before)) {
 		entry->lost = true;
 		return txn_fail(txn, LG_CONFLICT, LG_ABORT_MOVED, -1, entry->table, key);
 	}
 	if (!grown)
 		return code == LG_OK || code >= STEP_AGAIN
-			? txn_fail(txn, LG_CONFLICT, LG_ABORT_MOVED, -1, entry->table, key) : code;
+		               ? txn_fail(txn, LG_CONFLICT, LG_ABORT_MOVED, -1, entry->table, key)
+		               : code;
 	/* The content is the same under the new version: earlier reads stay true. */
 	for (uint32_t i = 0; i < txn->read_count; i++)
 		if (txn->reads[i].ref == entry->ref && txn->reads[i].version == before)

@@ -1,7 +1,6 @@
 /* ops.c: get, put, insert, edit, del. Each tries its steps until they fit together; txn.h tells which steps there are. */
 #include "txn/txn.h"
 
-
 static int check_key(struct lg_txn *txn, const struct lg_table *table, struct lg_slice key, size_t val_bytes)
 {
 	if (likely(key.bytes - 1 < LG_MAX_KEY_BYTES && val_bytes <= LG_MAX_VALUE_BYTES))
@@ -20,7 +19,7 @@ static int check_write(struct lg_txn *txn, const struct lg_table *table, struct 
 }
 
 bool ops_give_up(struct lg_txn *txn, struct wait *wait, unsigned *attempt, int *code, const struct sight *sight,
-	const struct lg_table *table, struct lg_slice key)
+        const struct lg_table *table, struct lg_slice key)
 {
 	enum { QUICK_ATTEMPTS = 3 };
 	int step = *code;
@@ -43,7 +42,7 @@ bool ops_give_up(struct lg_txn *txn, struct wait *wait, unsigned *attempt, int *
 }
 
 int ops_read_place(struct lg_txn *txn, struct lg_table *table, const struct lg_slice *key, struct place *place,
-	struct sight *sight, struct lg_slice *val)
+        struct sight *sight, struct lg_slice *val)
 {
 	int code = access_read(txn, table, key, place, sight);
 	if (unlikely(code != LG_OK))
@@ -102,7 +101,7 @@ int lg_get(struct lg_txn *txn, struct lg_table *table, struct lg_slice key, stru
 }
 
 int ops_edit_place(struct lg_txn *txn, struct lg_table *table, const struct lg_slice *key, struct place *place,
-	struct sight *sight, struct write_entry **entry)
+        struct sight *sight, struct write_entry **entry)
 {
 	int code = STEP_AGAIN;
 	*entry = NULL;
@@ -207,7 +206,7 @@ static int set_value(struct lg_txn *txn, struct write_entry *entry, struct lg_sl
 
 /* Finds the row or makes a placeholder, and takes its intent; for insert, only if there is no row. */
 static int write_place(struct lg_txn *txn, struct lg_table *table, struct lg_slice key, struct lg_slice val,
-	bool only_new, unsigned attempt, struct sight *sight)
+        bool only_new, unsigned attempt, struct sight *sight)
 {
 	struct place place = {0};
 	struct write_entry *entry = NULL;
@@ -239,7 +238,8 @@ static int write_place(struct lg_txn *txn, struct lg_table *table, struct lg_sli
 	return code;
 }
 
-static int write_row(struct lg_txn *txn, struct lg_table *table, struct lg_slice key, struct lg_slice val, bool only_new)
+static int write_row(
+        struct lg_txn *txn, struct lg_table *table, struct lg_slice key, struct lg_slice val, bool only_new)
 {
 	int code = check_write(txn, table, key, val.bytes);
 	if (unlikely(code != LG_OK))
@@ -265,8 +265,8 @@ int lg_insert(struct lg_txn *txn, struct lg_table *table, struct lg_slice key, s
 	return write_row(txn, table, key, val, true);
 }
 
-static int delete_place(struct lg_txn *txn, struct lg_table *table, struct lg_slice key, struct place *place,
-	struct sight *sight)
+static int delete_place(
+        struct lg_txn *txn, struct lg_table *table, struct lg_slice key, struct place *place, struct sight *sight)
 {
 	int code = access_look(txn, table, &key, place, sight);
 	if (code != LG_OK)

@@ -5,13 +5,13 @@ struct lg_scan {
 	struct lg_txn *txn;
 	struct lg_table *table;
 	struct scan_range range;
-	uint64_t left;     /* rows still wanted; 0 with no limit: see `limited` */
+	uint64_t left; /* rows still wanted; 0 with no limit: see `limited` */
 	bool limited, edit, replicated, merged, open;
-	uint32_t first, last; /* partitions, in scan order */
-	uint32_t count;       /* cursors: 1, or one a partition when they are merged */
-	uint64_t writes_seen; /* merged: the transaction's writes when the cursors were placed */
+	uint32_t first, last;     /* partitions, in scan order */
+	uint32_t count;           /* cursors: 1, or one a partition when they are merged */
+	uint64_t writes_seen;     /* merged: the transaction's writes when the cursors were placed */
 	struct lg_slice last_key; /* merged: returned last */
-	void *value;          /* of the row returned last, with LG_SCAN_EDIT */
+	void *value;              /* of the row returned last, with LG_SCAN_EDIT */
 	struct cursor *cursors[];
 };
 
@@ -60,7 +60,8 @@ static void choose_partitions(struct lg_scan *scan, struct lg_slice lo, struct l
 	scan->count = scan->merged ? to + 1 : 1;
 }
 
-static int check_open(struct lg_txn *txn, struct lg_table *table, struct lg_slice lo, struct lg_slice hi, unsigned flags)
+static int check_open(
+        struct lg_txn *txn, struct lg_table *table, struct lg_slice lo, struct lg_slice hi, unsigned flags)
 {
 	struct lg_slice none = {0};
 	int code = txn_check(txn, table);
@@ -78,15 +79,20 @@ static int check_open(struct lg_txn *txn, struct lg_table *table, struct lg_slic
 }
 
 int lg_scan_open(struct lg_txn *txn, struct lg_table *table, struct lg_slice lo, struct lg_slice hi, unsigned flags,
-	uint64_t limit, struct lg_scan **out)
+        uint64_t limit, struct lg_scan **out)
 {
 	*out = NULL;
 	int code = check_open(txn, table, lo, hi, flags);
 	if (code != LG_OK)
 		return code;
-	struct lg_scan head = {.txn = txn, .table = table, .left = limit, .limited = limit > 0, .open = true,
-		.edit = flags & LG_SCAN_EDIT, .replicated = table->def.by == LG_REPLICATED,
-		.range.reverse = flags & LG_SCAN_REVERSE};
+	struct lg_scan head = {.txn = txn,
+	        .table = table,
+	        .left = limit,
+	        .limited = limit > 0,
+	        .open = true,
+	        .edit = flags & LG_SCAN_EDIT,
+	        .replicated = table->def.by == LG_REPLICATED,
+	        .range.reverse = flags & LG_SCAN_REVERSE};
 	choose_partitions(&head, lo, hi);
 	struct lg_scan *scan = arena_alloc(&txn->arena, sizeof *scan + head.count * sizeof scan->cursors[0]);
 	if (!scan || !copy_key(txn, lo, &head.range.lo) || !copy_key(txn, hi, &head.range.hi))
@@ -112,8 +118,8 @@ static int next_in_turn(struct lg_scan *scan, struct cursor **found)
 	struct cursor *cursor = scan->cursors[0];
 	*found = cursor;
 	for (;;) {
-		int code = cursor_next(scan->txn, scan->table, &scan->range, cursor, scan->edit,
-			scan->limited ? scan->left : 0);
+		int code = cursor_next(
+		        scan->txn, scan->table, &scan->range, cursor, scan->edit, scan->limited ? scan->left : 0);
 		if (code != LG_END || scan->first == scan->last)
 			return code;
 		scan->first = scan->range.reverse ? scan->first - 1 : scan->first + 1;
@@ -135,8 +141,8 @@ static int next_merged(struct lg_scan *scan, struct cursor **found)
 	for (uint32_t i = 0; i < scan->count; i++) {
 		struct cursor *cursor = scan->cursors[i];
 		if (!cursor->key.bytes) {
-			int code = cursor_next(scan->txn, scan->table, &scan->range, cursor, false,
-				scan->limited ? scan->left : 0);
+			int code = cursor_next(
+			        scan->txn, scan->table, &scan->range, cursor, false, scan->limited ? scan->left : 0);
 			if (code != LG_OK)
 				cursor->key = (struct lg_slice){0}; /* a row that was passed, not one to stand on */
 			if (code == LG_END)
@@ -170,6 +176,8 @@ int lg_scan_next(struct lg_scan *scan, struct lg_slice *key, struct lg_slice *va
 	if (scan->edit && scan->merged) {
 		size_t bytes;
 		code = lg_edit(scan->txn, scan->table, *key, &scan->value, &bytes);
+		if (code == LG_NOTFOUND) /* it was there when the cursor came upon it */
+			code = txn_fail(scan->txn, LG_CONFLICT, LG_ABORT_VALIDATION, -1, scan->table, *key);
 		if (code != LG_OK)
 			return code;
 		*val = lg_slice(scan->value, bytes);

@@ -98,7 +98,7 @@ struct write_entry *txn_find_write(const struct lg_txn *txn, word_ref ref)
 		return NULL;
 	}
 	for (uint32_t slot = index_slot(txn, ref); txn->write_index[slot];
-		slot = (slot + 1) & (txn->write_index_slots - 1)) {
+	        slot = (slot + 1) & (txn->write_index_slots - 1)) {
 		struct write_entry *entry = &txn->writes[txn->write_index[slot] - 1];
 		if (entry->ref == ref)
 			return entry;
@@ -144,8 +144,8 @@ int txn_follow_change(struct lg_txn *txn, const struct leaf_change *change)
 	if (!txn->leaf_count)
 		return LG_OK;
 	return follow(txn, (struct leaf_entry){(uintptr_t)change->before.leaf, change->before.version},
-		(struct leaf_entry){(uintptr_t)change->after.leaf, change->after.version},
-		(struct leaf_entry){(uintptr_t)change->split.leaf, change->split.version});
+	        (struct leaf_entry){(uintptr_t)change->after.leaf, change->after.version},
+	        (struct leaf_entry){(uintptr_t)change->split.leaf, change->split.version});
 }
 
 static struct leaf_entry entry_of_mark(const struct leaf_mark *mark)
@@ -154,7 +154,7 @@ static struct leaf_entry entry_of_mark(const struct leaf_mark *mark)
 }
 
 int txn_follow_marks(struct lg_txn *txn, const struct leaf_mark *before, const struct leaf_mark *after,
-	const struct leaf_mark *split)
+        const struct leaf_mark *split)
 {
 	if (!before->word || !after->word)
 		return LG_OK;

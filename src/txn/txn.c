@@ -52,7 +52,7 @@ static void yield_to_priority(struct lg_worker *w)
 	for (;;) {
 		uint64_t priority = priority_load(&w->port);
 		if (!priority || (priority & 0xffff) == priority_id(0, w->host_id, w->slot) ||
-			priority_expired(priority, epoch_load(&w->port)))
+		        priority_expired(priority, epoch_load(&w->port)))
 			return;
 		worker_wait(w, &wait);
 	}
@@ -127,7 +127,7 @@ int txn_not_running(struct lg_txn *txn)
 }
 
 int txn_fail(struct lg_txn *txn, int code, enum lg_abort_reason reason, int holder, const struct lg_table *table,
-	struct lg_slice key)
+        struct lg_slice key)
 {
 	txn->detail.code = code;
 	txn->detail.reason = reason;
@@ -145,13 +145,15 @@ int txn_fail(struct lg_txn *txn, int code, enum lg_abort_reason reason, int hold
 	return code;
 }
 
-int txn_wait(struct lg_txn *txn, struct wait *wait, int step, int holder, const struct lg_table *table,
-	struct lg_slice key)
+int txn_wait(
+        struct lg_txn *txn, struct wait *wait, int step, int holder, const struct lg_table *table, struct lg_slice key)
 {
 	/* Long enough for a commit to finish, short against running the transaction again. */
 	enum { MOST_NS = 100000 };
-	enum lg_abort_reason reason = step == STEP_LOCKED ? LG_ABORT_LOCK
-		: step == STEP_INTENT ? LG_ABORT_INTENT : step == STEP_AGAIN ? LG_ABORT_MOVED : LG_ABORT_BUSY;
+	enum lg_abort_reason reason = step == STEP_LOCKED   ? LG_ABORT_LOCK
+	                              : step == STEP_INTENT ? LG_ABORT_INTENT
+	                              : step == STEP_AGAIN  ? LG_ABORT_MOVED
+	                                                    : LG_ABORT_BUSY;
 	if (worker_wait(txn->w, wait) > MOST_NS)
 		return txn_fail(txn, LG_CONFLICT, reason, holder, table, key);
 	return LG_OK;
@@ -160,13 +162,13 @@ int txn_wait(struct lg_txn *txn, struct wait *wait, int step, int holder, const 
 static const char *reason_text(const struct lg_txn *txn)
 {
 	static const char *const text[LG_ABORT_REASON_COUNT] = {
-		[LG_ABORT_USER] = "the transaction was aborted by its user",
-		[LG_ABORT_INTENT] = "another transaction is about to write the row",
-		[LG_ABORT_LOCK] = "another transaction holds the row's lock",
-		[LG_ABORT_VALIDATION] = "a row that was read has changed since",
-		[LG_ABORT_PHANTOM] = "a range or gap that was read has changed since",
-		[LG_ABORT_MOVED] = "the row is moving between host memory and pod memory",
-		[LG_ABORT_BUSY] = "its owner cannot move the row or range into pod memory now",
+	        [LG_ABORT_USER] = "the transaction was aborted by its user",
+	        [LG_ABORT_INTENT] = "another transaction is about to write the row",
+	        [LG_ABORT_LOCK] = "another transaction holds the row's lock",
+	        [LG_ABORT_VALIDATION] = "a row that was read has changed since",
+	        [LG_ABORT_PHANTOM] = "a range or gap that was read has changed since",
+	        [LG_ABORT_MOVED] = "the row is moving between host memory and pod memory",
+	        [LG_ABORT_BUSY] = "its owner cannot move the row or range into pod memory now",
 	};
 	return txn->detail.reason == LG_ABORT_ERROR ? lg_strerror(txn->detail.code) : text[txn->detail.reason];
 }
@@ -182,16 +184,16 @@ void lg_txn_detail(const struct lg_txn *txn, struct lg_detail *detail)
 	detail->holder = txn->detail.holder;
 	detail->key_bytes = txn->detail.key_bytes;
 	memcpy(detail->key, txn->detail.key,
-		detail->key_bytes < LG_MAX_KEY_BYTES ? detail->key_bytes : LG_MAX_KEY_BYTES);
+	        detail->key_bytes < LG_MAX_KEY_BYTES ? detail->key_bytes : LG_MAX_KEY_BYTES);
 	if (table)
 		snprintf(detail->table, sizeof detail->table, "%s", table->def.name);
 	if (!table)
 		snprintf(detail->message, sizeof detail->message, "%s", reason_text(txn));
 	else if (detail->code == LG_LIMIT)
 		snprintf(detail->message, sizeof detail->message,
-			"table '%s': the key has %u bytes (1..%d are allowed), or the value more than %d", table->def.name,
-			detail->key_bytes, LG_MAX_KEY_BYTES, LG_MAX_VALUE_BYTES);
+		        "table '%s': the key has %u bytes (1..%d are allowed), or the value more than %d",
+		        table->def.name, detail->key_bytes, LG_MAX_KEY_BYTES, LG_MAX_VALUE_BYTES);
 	else
 		snprintf(detail->message, sizeof detail->message, "table '%s', a key of %u bytes, host %d: %s",
-			table->def.name, detail->key_bytes, detail->holder, reason_text(txn));
+		        table->def.name, detail->key_bytes, detail->holder, reason_text(txn));
 }

@@ -42,15 +42,15 @@ enum write_op {
 
 struct write_entry {
 	word_ref ref;
-	uint64_t version;   /* of the row when its intent was taken */
+	uint64_t version; /* of the row when its intent was taken */
 	struct lg_table *table;
-	struct row *row;    /* local; NULL for a shared row */
-	pod_off frame;      /* shared */
-	uint8_t *payload;   /* shared: head, key and value as the frame lays them out; val points into it */
+	struct row *row;  /* local; NULL for a shared row */
+	pod_off frame;    /* shared */
+	uint8_t *payload; /* shared: head, key and value as the frame lays them out; val points into it */
 	uint8_t *val;
-	struct row_ext *ext; /* local: the place of a value that has outgrown the row's */
+	struct row_ext *ext;          /* local: the place of a value that has outgrown the row's */
 	uint32_t val_bytes, val_room; /* room at val */
-	uint16_t capacity;  /* shared: lines of the frame */
+	uint16_t capacity;            /* shared: lines of the frame */
 	uint8_t op;
 	bool lost;   /* its intent was given back to let the frame grow, and could not be had again */
 	bool absent; /* there is no row in this transaction's eyes before op */
@@ -65,10 +65,10 @@ struct place {
 /* What a look at a row found. */
 struct sight {
 	word_ref ref;
-	uint64_t word;      /* as seen, neither locked nor away */
-	struct row *row;    /* local */
-	pod_off frame;      /* shared */
-	uint8_t *payload;   /* shared: copy of the frame */
+	uint64_t word;    /* as seen, neither locked nor away */
+	struct row *row;  /* local */
+	pod_off frame;    /* shared */
+	uint8_t *payload; /* shared: copy of the frame */
 	const uint8_t *val;
 	uint32_t val_bytes;
 	uint16_t capacity;
@@ -78,10 +78,10 @@ struct sight {
 struct lg_txn {
 	struct lg_worker *w;
 	enum txn_state state;
-	int doom; /* why it cannot commit, when DOOMED */
+	int doom;        /* why it cannot commit, when DOOMED */
 	bool evicted;    /* validation met a word that was moved out */
 	bool space_lost; /* an owner had no room, or evicted: this one counts among space_losses when it aborts */
-	bool greedy; /* reads take intents too: a transaction that holds the priority */
+	bool greedy;     /* reads take intents too: a transaction that holds the priority */
 	struct arena arena;
 	struct read_entry *reads;
 	struct write_entry *writes;
@@ -89,7 +89,7 @@ struct lg_txn {
 	uint32_t read_count, read_capacity, write_count, write_capacity, leaf_count, leaf_capacity;
 	uint32_t *write_index; /* open addressing by ref, index + 1; in use when write_count > WRITES_LINEAR */
 	uint32_t write_index_slots, write_index_room;
-	uint64_t writes_made; /* calls that wrote, since the worker was opened: scans that merge look at it */
+	uint64_t writes_made;  /* calls that wrote, since the worker was opened: scans that merge look at it */
 	uint32_t space_losses; /* transactions in a row that ended for want of pod memory */
 	struct {
 		int code;
@@ -113,7 +113,7 @@ int txn_add_leaf(struct lg_txn *txn, uint64_t leaf, uint64_t version);
 /* This transaction's own insert has changed a leaf: what it had seen of it stays true. */
 int txn_follow_change(struct lg_txn *txn, const struct leaf_change *change);
 int txn_follow_marks(struct lg_txn *txn, const struct leaf_mark *before, const struct leaf_mark *after,
-	const struct leaf_mark *split);
+        const struct leaf_mark *split);
 void txn_sets_free(struct lg_txn *txn);
 
 static inline int txn_add_read(struct lg_txn *txn, word_ref ref, uint64_t word)
@@ -136,7 +136,7 @@ enum locate_mode { LOCATE_READ, LOCATE_WRITE };
  * `attempt` > 0: the place found before was stale; remote owners are asked.
  * min_val_bytes: the frame, or the row, shall have room for such a value. Steps: STEP_BUSY, STEP_AGAIN. */
 int locate(struct lg_txn *txn, struct lg_table *table, struct lg_slice key, enum locate_mode mode, unsigned attempt,
-	uint32_t min_val_bytes, struct place *place, struct write_entry **own);
+        uint32_t min_val_bytes, struct place *place, struct write_entry **own);
 
 /* What a reply's status means here; its owner's directory is looked at anew if it has grown since. */
 int locate_status(struct lg_txn *txn, unsigned owner, unsigned status, uint64_t directory_generation);
@@ -149,10 +149,10 @@ int locate_grow(struct lg_txn *txn, struct write_entry *entry, uint32_t min_val_
 
 /* Looks at a row and copies it. `key`: what it must be; NULL in a scan: whatever it is. STEP_*; LG_CORRUPT; LG_NOSPACE. */
 int access_read(struct lg_txn *txn, const struct lg_table *table, const struct lg_slice *key, struct place *place,
-	struct sight *sight);
+        struct sight *sight);
 /* The same without a copy of the value, if the row is local. */
 int access_look(struct lg_txn *txn, const struct lg_table *table, const struct lg_slice *key, struct place *place,
-	struct sight *sight);
+        struct sight *sight);
 /* Takes the intent of a row that was looked at; false: it has changed. */
 struct write_entry *access_take(struct lg_txn *txn, struct lg_table *table, const struct sight *sight, int *code);
 /* Takes a local row's intent and copies it in one go; LG_NOTFOUND, remembered, when it is absent; STEP_AGAIN when it is not
@@ -168,7 +168,7 @@ static inline bool sight_absent(const struct sight *sight)
 
 /* Notes a failure; a conflict dooms the transaction. Returns code. */
 int txn_fail(struct lg_txn *txn, int code, enum lg_abort_reason reason, int holder, const struct lg_table *table,
-	struct lg_slice key);
+        struct lg_slice key);
 int txn_not_running(struct lg_txn *txn);
 
 static inline int txn_check(struct lg_txn *txn, const struct lg_table *table)
@@ -180,8 +180,8 @@ static inline int txn_check(struct lg_txn *txn, const struct lg_table *table)
 }
 
 /* One turn of waiting for `step`; LG_OK: try again; LG_CONFLICT (noted) when it has taken too long. */
-int txn_wait(struct lg_txn *txn, struct wait *wait, int step, int holder, const struct lg_table *table,
-	struct lg_slice key);
+int txn_wait(
+        struct lg_txn *txn, struct wait *wait, int step, int holder, const struct lg_table *table, struct lg_slice key);
 
 /* Gives one entry's intent or lock back; a placeholder leaves its tree. */
 void txn_undo(struct lg_txn *txn, struct write_entry *entry);
@@ -200,12 +200,12 @@ static inline bool entry_visible(const struct write_entry *entry)
 
 /* Reads, or edits, the row at a place, also for scans. LG_OK; LG_NOTFOUND, remembered; STEP_*. */
 int ops_read_place(struct lg_txn *txn, struct lg_table *table, const struct lg_slice *key, struct place *place,
-	struct sight *sight, struct lg_slice *val);
+        struct sight *sight, struct lg_slice *val);
 int ops_edit_place(struct lg_txn *txn, struct lg_table *table, const struct lg_slice *key, struct place *place,
-	struct sight *sight, struct write_entry **entry);
+        struct sight *sight, struct write_entry **entry);
 /* Turns the outcome of a failed step into a user's code; false: try again. */
 bool ops_give_up(struct lg_txn *txn, struct wait *wait, unsigned *attempt, int *code, const struct sight *sight,
-	const struct lg_table *table, struct lg_slice key);
+        const struct lg_table *table, struct lg_slice key);
 
 /* ---- commit.c ---- */
 /* Whether everything that was read is as it was: LG_OK; LG_CONFLICT or LG_NOSPACE, noted. Also for answers that must not rest on a

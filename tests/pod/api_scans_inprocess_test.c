@@ -36,6 +36,38 @@ static void expect_rows(struct lg_txn *txn, struct lg_table *table, struct lg_sl
 #define END       UINT64_MAX
 #define ROWS(...) ((const uint64_t[]){__VA_ARGS__})
 
+struct seen_rows {
+	struct lg_table *table;
+	struct lg_slice lo, hi;
+	unsigned flags;
+	uint64_t numbers[400];
+	size_t count;
+};
+
+static int see_rows(struct lg_txn *txn, void *arg)
+{
+	struct seen_rows *seen = arg;
+	struct lg_scan *scan;
+	struct lg_slice key, val;
+	seen->count = 0;
+	int code = lg_scan_open(txn, seen->table, seen->lo, seen->hi, seen->flags, 0, &scan);
+	while (code == LG_OK && (code = lg_scan_next(scan, &key, &val)) == LG_OK && seen->count < 400)
+		seen->numbers[seen->count++] = pod_key_number(key);
+	return code == LG_END ? LG_OK : code;
+}
+
+/* The same in a transaction of its own, with retries: where rows were deleted, or their inserts given up, the owner clears
+ * away what is left of them some time later, and a scan that meets it then has to begin anew. */
+static void expect_rows_alone(struct pod_fixture *f, uint32_t host, struct lg_slice lo, struct lg_slice hi,
+        unsigned flags, const uint64_t *numbers)
+{
+	struct seen_rows seen = {.table = f->rows[host], .lo = lo, .hi = hi, .flags = flags};
+	OK(lg_run(f->worker[host], see_rows, &seen));
+	for (size_t i = 0; i < seen.count; i++)
+		assert_int_equal(seen.numbers[i], numbers[i]);
+	assert_true(numbers[seen.count] == END);
+}
+
 static void a_scan_gives_the_rows_from_lo_to_below_hi_in_order(void **state)
 {
 	struct pod_fixture *f = *state;
@@ -215,10 +247,7 @@ static void a_scan_sees_the_writes_of_its_transaction(void **state)
 	OK(lg_scan_next(scan, &key, &val));
 	pod_expect_slice(val, "changed");
 	OK(lg_commit(txn));
-	txn = pod_begin(f->worker[1]);
-	expect_rows(txn, f->rows[1], pod_key(f, 0), pod_key(f, 99), LG_SCAN_FORWARD, 0,
-	        ROWS(5, 10, 20, 25, 30, 50, 60, END));
-	OK(lg_commit(txn));
+	expect_rows_alone(f, 1, pod_key(f, 0), pod_key(f, 99), LG_SCAN_FORWARD, ROWS(5, 10, 20, 25, 30, 50, 60, END));
 }
 
 static void a_scan_sees_own_writes_ahead_of_it_and_not_behind(void **state)
@@ -269,9 +298,7 @@ static void deleting_the_row_a_scan_stands_on_does_not_disturb_it(void **state)
 	assert_int_equal(rows, 300);
 	expect_rows(txn, f->rows[0], pod_key(f, 0), pod_key(f, 300), 0, 0, ROWS(END));
 	OK(lg_commit(txn));
-	txn = pod_begin(f->worker[1]);
-	expect_rows(txn, f->rows[1], pod_key(f, 0), pod_key(f, 300), 0, 0, ROWS(END));
-	OK(lg_commit(txn));
+	expect_rows_alone(f, 1, pod_key(f, 0), pod_key(f, 300), 0, ROWS(END));
 }
 
 static void an_edit_scan_changes_every_row_it_gives(void **state)
@@ -387,14 +414,11 @@ static void a_transaction_may_write_where_it_scanned(void **state)
 	for (unsigned flags = LG_SCAN_FORWARD; flags <= LG_SCAN_REVERSE; flags++) {
 		struct writing_scan w = {.f = f, .flags = flags};
 		OK(lg_run(f->worker[0], write_where_scanned, &w));
-		/* The first time nobody else is there. Later the owner may be clearing away what was deleted. */
-		if (flags == LG_SCAN_FORWARD)
-			assert_int_equal(w.attempts, 1);
+		/* Nobody else is there, but the owner may be clearing away what is deleted or not yet there. */
+		assert_true(w.attempts < LG_RUN_PRIORITY_AFTER);
 	}
-	struct lg_txn *txn = pod_begin(f->worker[1]);
-	expect_rows(txn, f->rows[1], pod_key(f, 490), pod_key(f, 531), 0, 0,
+	expect_rows_alone(f, 1, pod_key(f, 490), pod_key(f, 531), 0,
 	        ROWS(490, 491, 492, 501, 502, 511, 512, 520, 521, 522, 530, END));
-	OK(lg_commit(txn));
 }
 
 static void scans_skip_what_aborted_transactions_inserted(void **state)
@@ -406,12 +430,8 @@ static void scans_skip_what_aborted_transactions_inserted(void **state)
 	OK(lg_insert(txn, f->rows[0], pod_key(f, 25), pod_text("never")));
 	OK(lg_abort(txn));
 	for (uint32_t host = 0; host < 2; host++) {
-		txn = pod_begin(f->worker[host]);
-		expect_rows(
-		        txn, f->rows[host], pod_key(f, 0), pod_key(f, 99), LG_SCAN_FORWARD, 0, ROWS(10, 20, 30, END));
-		expect_rows(
-		        txn, f->rows[host], pod_key(f, 0), pod_key(f, 99), LG_SCAN_REVERSE, 0, ROWS(30, 20, 10, END));
-		OK(lg_commit(txn));
+		expect_rows_alone(f, host, pod_key(f, 0), pod_key(f, 99), LG_SCAN_FORWARD, ROWS(10, 20, 30, END));
+		expect_rows_alone(f, host, pod_key(f, 0), pod_key(f, 99), LG_SCAN_REVERSE, ROWS(30, 20, 10, END));
 	}
 }
 
@@ -419,19 +439,13 @@ static void scans_follow_the_writes_of_other_hosts(void **state)
 {
 	struct pod_fixture *f = *state;
 	put_rows(f, 10, 10, 5);
-	struct lg_txn *txn = pod_begin(f->worker[0]);
-	expect_rows(txn, f->rows[0], pod_key(f, 0), pod_key(f, 99), 0, 0, ROWS(10, 20, 30, 40, 50, END));
-	OK(lg_commit(txn));
+	expect_rows_alone(f, 0, pod_key(f, 0), pod_key(f, 99), 0, ROWS(10, 20, 30, 40, 50, END));
 	pod_del(f, 1, pod_key(f, 20));
 	pod_put(f, 1, pod_key(f, 35), pod_text("new"));
-	txn = pod_begin(f->worker[0]);
-	expect_rows(txn, f->rows[0], pod_key(f, 0), pod_key(f, 99), 0, 0, ROWS(10, 30, 35, 40, 50, END));
-	OK(lg_commit(txn));
+	expect_rows_alone(f, 0, pod_key(f, 0), pod_key(f, 99), 0, ROWS(10, 30, 35, 40, 50, END));
 	pod_del(f, 0, pod_key(f, 35));
 	pod_put(f, 0, pod_key(f, 20), pod_text("back"));
-	txn = pod_begin(f->worker[1]);
-	expect_rows(txn, f->rows[1], pod_key(f, 0), pod_key(f, 99), LG_SCAN_REVERSE, 0, ROWS(50, 40, 30, 20, 10, END));
-	OK(lg_commit(txn));
+	expect_rows_alone(f, 1, pod_key(f, 0), pod_key(f, 99), LG_SCAN_REVERSE, ROWS(50, 40, 30, 20, 10, END));
 }
 
 static void scans_return_large_values_and_long_keys(void **state)

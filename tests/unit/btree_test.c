@@ -65,7 +65,7 @@ static void model_insert(struct model *m, struct lg_slice key)
 	struct leaf_change change = {.exported = 77};
 	assert_non_null(row);
 	assert_ptr_equal(btree_find(m->f.tree, key, &look), there);
-	int code = btree_insert(m->f.tree, &m->f.local, &m->f.port, m->f.epoch, row, &existing, &change);
+	int code = btree_insert(m->f.tree, &m->f.local, &m->f.port, row, &existing, &change);
 	if (there) {
 		assert_int_equal(code, LG_EXISTS);
 		assert_ptr_equal(existing, there);
@@ -272,7 +272,7 @@ static void put_number(struct model *m, uint64_t number)
 {
 	uint8_t key[8];
 	struct row *existing, *row = tree_row(&m->f.local, tree_number_key(key, number), 8);
-	assert_int_equal(btree_insert(m->f.tree, &m->f.local, &m->f.port, 1, row, &existing, NULL), LG_OK);
+	assert_int_equal(btree_insert(m->f.tree, &m->f.local, &m->f.port, row, &existing, NULL), LG_OK);
 	m->count++;
 }
 
@@ -345,7 +345,7 @@ static void a_queue_leaves_no_empty_leaves_behind(void **state)
 			}
 			struct row *row = tree_row(&f.local, tree_number_key(key, backwards ? ROWS - i : i), 8);
 			queue[i % LENGTH] = row;
-			assert_int_equal(btree_insert(f.tree, &f.local, &f.port, i, row, &existing, NULL), LG_OK);
+			assert_int_equal(btree_insert(f.tree, &f.local, &f.port, row, &existing, NULL), LG_OK);
 		}
 		uint64_t rows;
 		assert_null(btree_check(f.tree, &rows));
@@ -465,7 +465,7 @@ static void an_exported_leaf_counts_its_changes_in_its_word(void **state)
 		struct leaf_change change;
 		struct row *existing, *row = tree_row(&m.f.local, tree_number_key(key, i * 10 + 5), 8);
 		uint64_t before = exported_word(port, word);
-		assert_int_equal(btree_insert(m.f.tree, &m.f.local, port, 1, row, &existing, &change), LG_OK);
+		assert_int_equal(btree_insert(m.f.tree, &m.f.local, port, row, &existing, &change), LG_OK);
 		if (change.before.leaf != look.leaf) {
 			assert_int_equal(change.exported, 0);
 			assert_int_equal(exported_word(port, word), before);
@@ -524,7 +524,7 @@ static void a_tree_without_memory_refuses_and_stays_whole(void **state)
 		memcpy(row->data, key, 8);
 		struct leaf_look look;
 		btree_find(f.tree, random, &look);
-		int code = btree_insert(f.tree, &f.local, &f.port, 1, row, &existing, NULL);
+		int code = btree_insert(f.tree, &f.local, &f.port, row, &existing, NULL);
 		inserted += code == LG_OK;
 		spare = code == LG_OK ? NULL : row;
 		if (code == LG_OK)
@@ -563,7 +563,7 @@ static void a_split_without_memory_changes_nothing(void **state)
 	int code = LG_OK;
 	struct row *existing;
 	while (inserted < made && code == LG_OK) {
-		code = btree_insert(f.tree, &f.local, &f.port, 1, rows[inserted], &existing, NULL);
+		code = btree_insert(f.tree, &f.local, &f.port, rows[inserted], &existing, NULL);
 		inserted += code == LG_OK;
 	}
 	assert_int_equal(code, LG_NOSPACE);
@@ -574,7 +574,7 @@ static void a_split_without_memory_changes_nothing(void **state)
 	while (filled)
 		heap_free(&f.local, fill[--filled], 16);
 	for (; inserted < made; inserted++)
-		assert_int_equal(btree_insert(f.tree, &f.local, &f.port, 1, rows[inserted], &existing, NULL), LG_OK);
+		assert_int_equal(btree_insert(f.tree, &f.local, &f.port, rows[inserted], &existing, NULL), LG_OK);
 	assert_null(btree_check(f.tree, &count));
 	assert_int_equal(count, made);
 	tree_close(&f);

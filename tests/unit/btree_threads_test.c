@@ -91,7 +91,7 @@ static void insert_one(struct member *m, unsigned n)
 	struct row *existing = NULL, *row = tree_row(&m->local, make_key(key, m->id, n), 8);
 	if (fails(m, !row, "no memory for a row"))
 		return;
-	int code = btree_insert(m->crowd->f.tree, &m->local, &m->port, 0, row, &existing, &change);
+	int code = btree_insert(m->crowd->f.tree, &m->local, &m->port, row, &existing, &change);
 	if (m->rows[n]) {
 		fails(m, code != LG_EXISTS || existing != m->rows[n], "a row that is there was inserted again");
 		heap_free(&m->local, row, row_alloc_bytes(row));
