@@ -207,7 +207,7 @@ $(O)/yardstick: $(YARDSTICK_SRC)
 	$(Q)$(CC) $(DIALECT) -O3 -march=$(ARCH) $(WARNINGS) $(if $(filter 1,$(WERROR)),-Werror) -o $@ $< -pthread
 
 $(O)/btree_micro: $(MICRO_SRC) $(O)/libliger-internal.a
-	$(Q)$(CC) $(DIALECT) -O3 -march=$(ARCH) $(WARNINGS) $(if $(filter 1,$(WERROR)),-Werror) -Iinclude -Isrc -o $@ $^ \
+	$(Q)$(CC) $(DIALECT) -O3 -march=$(ARCH) $(WARNINGS) $(if $(filter 1,$(WERROR)),-Werror) -Iinclude -Isrc -Ibenchmarks -o $@ $^ \
 		-pthread -ljemalloc -lnuma -lm
 
 # ---- What is installed ------------------------------------------------------------------------------------------------

@@ -254,7 +254,8 @@ int lg_host_close(struct lg_host *host)
 			return LG_INVALID;
 	}
 	struct lg_worker *service = atomic_load_explicit(&host->workers[SERVICE_SLOT], memory_order_acquire);
-	struct cxl_port passing = passing_port(host), *port = &passing; /* the service's own port is in use until it stops */
+	struct cxl_port passing = passing_port(host),
+	                *port = &passing; /* the service's own port is in use until it stops */
 	/* Leaving: others stop asking; then what they could still find is retired; then the id is free. */
 	member_set_state(port, host->id, LG_MEMBER_LEAVING);
 	service_stop(service);

@@ -17,8 +17,7 @@ static int insert_local(struct lg_txn *txn, struct lg_table *table, uint32_t par
 		return LG_NOSPACE;
 	struct write_entry *entry = txn_add_write(txn, word_ref_local(&row->word));
 	struct leaf_change change;
-	int code = entry ? btree_insert(
-	                           table_tree(table, partition), &w->local, &w->port, row, &place->row, &change)
+	int code = entry ? btree_insert(table_tree(table, partition), &w->local, &w->port, row, &place->row, &change)
 	                 : LG_NOSPACE;
 	if (code != LG_OK) {
 		if (entry)
