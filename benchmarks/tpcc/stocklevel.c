@@ -70,8 +70,9 @@ static int stock_level(struct lg_txn *txn, void *arg)
 	int rc;
 
 	district = tpcc_get(txn, t->table[TPCC_T_DISTRICT], tpcc_key_d(&key, s->w_id, s->d_id), sizeof(*district), &rc);
-	if (district)
-		rc = collect_items(txn, s, district->next_o_id, &set);
+	if (!district)
+		return rc;
+	rc = collect_items(txn, s, district->next_o_id, &set);
 	if (rc != LG_OK)
 		return rc;
 	s->low_stock = 0;

@@ -343,15 +343,17 @@ void heap_local_close(struct heap_local *local)
 	heap_lock(heap);
 	size_t count = atomic_load_explicit(&heap->orphan_count, memory_order_relaxed); /* changes under the mutex */
 	size_t capacity = count + local->limbo_count;
-	struct heap_limbo *grown =
-	        capacity > heap->orphan_capacity ? realloc(heap->orphans, capacity * sizeof *grown) : heap->orphans;
-	/* Without memory for the list, what is in limbo stays until the heap is destroyed. */
-	if (grown && local->limbo_count) {
-		heap->orphans = grown;
-		if (capacity > heap->orphan_capacity)
+	if (capacity > heap->orphan_capacity) {
+		struct heap_limbo *grown = realloc(heap->orphans, capacity * sizeof *grown);
+		if (grown) {
+			heap->orphans = grown;
 			heap->orphan_capacity = capacity;
+		}
+	}
+	/* Without memory for the list, what is in limbo stays until the heap is destroyed. */
+	if (capacity <= heap->orphan_capacity) {
 		for (size_t i = 0; i < local->limbo_count; i++)
-			grown[count++] = *limbo_at(local, i);
+			heap->orphans[count++] = *limbo_at(local, i);
 		atomic_store_explicit(
 		        &heap->orphan_count, count, memory_order_relaxed); /* the mutex publishes the list */
 	}

@@ -197,6 +197,7 @@ static int join(struct lg_host *host, struct lg_error *err)
 	host->usage_counter = host->incarnation << 32;
 	code = worker_slot_open(host, SERVICE_SLOT, WORKER_SLOTS, &service, err);
 	if (code == LG_OK) {
+		assert(service);
 		member_publish_oldest(&port, host->id, epoch_load(&port));
 		member_set_state(&port, host->id, LG_MEMBER_LIVE);
 		code = service_start(service, err);

@@ -107,10 +107,11 @@ static int ask(struct lg_txn *txn, unsigned owner, struct lg_table *table, struc
 static int ask_for_place(struct lg_txn *txn, unsigned owner, struct lg_table *table, struct lg_slice key,
         enum locate_mode mode, uint32_t min_val_bytes, struct place *place)
 {
-	const struct move_in_reply *reply;
+	const struct move_in_reply *reply = NULL;
 	unsigned flags = mode == LOCATE_WRITE ? MOVE_IN_INSERT | (txn->leaf_count ? MOVE_IN_SCANNED : 0) : 0;
 	int code = ask(txn, owner, table, key, flags, min_val_bytes, &reply);
 	const struct cxl_port *port = &txn->w->port;
+	assert(reply || (code != LG_OK && code != LG_NOTFOUND));
 	if (code == LG_NOTFOUND) {
 		if (mode == LOCATE_WRITE || !word_idx_valid(port, reply->leaf.word))
 			return LG_CORRUPT;

@@ -146,6 +146,7 @@ int lg_edit(struct lg_txn *txn, struct lg_table *table, struct lg_slice key, voi
 			code = ops_edit_place(txn, table, &key, &place, &sight, &entry);
 	} while (unlikely(code != LG_OK) && !ops_give_up(txn, &wait, &attempt, &code, &sight, table, key));
 	if (code == LG_OK) {
+		assert(entry);
 		*val = entry->val;
 		*bytes = entry->val_bytes;
 	}

@@ -262,8 +262,8 @@ static void the_channels_of_all_pairs_are_apart(void **state)
 {
 	struct unit_pod *pod = *state;
 	const struct pod_geometry *g = &pod->region.geometry;
-	for (unsigned i = 0; i < 4; i++) {
-		pod_off offset = channel_offset(g, i / 2, i % 2, LANE_REQUESTS);
+	for (unsigned i = 0; i < 8; i++) {
+		pod_off offset = channel_offset(g, i / 4, i / 2 % 2, i % 2);
 		assert_int_equal(offset, g->channels_offset + i * CHANNEL_BYTES);
 		assert_int_equal(offset % LINE_BYTES, 0);
 	}
