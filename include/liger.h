@@ -241,12 +241,19 @@ int lg_txn_begin(struct lg_worker *worker, struct lg_txn **txn);
 /* All calls below, on rows: `table` was opened on the same host. They return
  *     LG_CONFLICT     abort and retry (lg_run does); every later call of the transaction returns the same
  *     LG_UNAVAILABLE  the owning host is down or silent
- *     LG_NOSPACE      a budget is used up, after move-out has tried
+ *     LG_NOSPACE      a budget is used up, after move-out has tried. While pod memory is just being freed it is
+ *                     LG_CONFLICT, until some 100 transactions of the worker in a row have ended for want of it
  *     LG_LIMIT        the key is empty or longer than 512 bytes, the value longer than 65,536
  *     LG_CORRUPT      pod memory contradicts itself
  *     LG_ENDED, LG_FORKED
  * besides what is named. Values and keys that they return point into the transaction: valid until it ends, aligned to 8
- * bytes (values), and not changed by later calls. */
+ * bytes (values), and not changed by later calls.
+ *
+ * Reads are optimistic: lg_commit() decides. Every row comes whole, as somebody has committed it; but in a transaction
+ * that is not going to commit, values of different rows may be of different times. So code between the calls must stand
+ * any such mix (end its loops, check an index that it computed), and nothing may leave the transaction before it has
+ * committed. LG_NOTFOUND and LG_EXISTS are answers that no retry takes back: they are given only if everything that the
+ * transaction has read so far still holds, else it is LG_CONFLICT (a replicated table answers without that look). */
 
 /* Reads a row.
  * Returns: LG_OK; LG_NOTFOUND (protected: commit fails if another transaction has inserted it meanwhile).
@@ -329,7 +336,8 @@ void lg_txn_detail(const struct lg_txn *txn, struct lg_detail *detail);
  * exponentially growing time and begins again. A transaction that has lost LG_RUN_PRIORITY_AFTER times takes the pod's
  * priority, which holds new transactions of all hosts back until it is through: so everyone wins in the end.
  * If body returns another code, the transaction is aborted and lg_run() returns that code (any number; codes from 1000
- * on are never used by Liger). body may run many times: it must have no effect but through txn.
+ * on are never used by Liger), provided that what body has read still holds: else that was a loss too, and body runs
+ * again. body may run many times: it must have no effect but through txn.
  * Returns: what lg_commit() or body returned last. */
 #define LG_RUN_PRIORITY_AFTER 16
 int lg_run(struct lg_worker *worker, int (*body)(struct lg_txn *txn, void *arg), void *arg);

@@ -141,5 +141,50 @@ gives "bench refuses seconds that are no number" 2 "--seconds" bench tpcc --seco
 gives "bench refuses an option without its value" 2 "--workers: it needs a value" bench ycsb --workers
 gives "bench --attach to a missing pod fails and names it" 1 "$name" bench ycsb --attach "$uri" --host-id 0
 claim "none of these left a region behind" [ ! -e "/dev/shm/$name" ]
+gives "a warehouse count below the workers is refused and says what to give" 2 "give --warehouses 2 or more" bench tpcc --warehouses 1
+gives "a warehouse count beyond the partitions is refused" 2 "--warehouses.* 1 to 4096" bench tpcc --warehouses 4097
+gives "a warehouse count that no region holds is refused" 1 "must be" bench tpcc --uri "$uri" --warehouses 4096
+claim "and leaves no region behind" [ ! -e "/dev/shm/$name" ]
+
+# ---- bench, whole runs ----
+cat >"$work/result.py" <<'PY'
+import json, sys
+result = json.load(open(sys.argv[1]))
+for key in ("commits_per_s", "aborts_per_commit", "consistency_failed", "hwcc_bytes_per_shared_row",
+            "swcc_bytes_per_payload_byte", "durability", "seed"):
+    assert key in result, key
+assert result["consistency_failed"] == [] and result["consistency_checked"] is True, result["consistency_failed"]
+assert result["commits_per_s"] > 0 and result["durability"] == "none" and result["seed"] == 7, result
+for condition in sys.argv[2:]:
+    assert eval(condition, {}, result), condition
+PY
+gives "TPC-C runs over two host processes and its checks hold" 0 "checks +all hold" bench tpcc --uri "$uri" --hosts 2 \
+	--seconds 0.5 --warmup 0 --seed 7 --quiet --json "$work/tpcc.json"
+claim "its JSON has the promised keys" python3 "$work/result.py" "$work/tpcc.json" 'messages_per_commit > 0' 'warehouses == 2'
+# 2.3 million shared rows; the 2 MiB have words for at most 262,144.
+gives "YCSB completes with 9 times the rows that HWcc has words for" 0 "checks +all hold" bench ycsb --uri "$uri" \
+	--mix scan --hwcc-mib 2 --keys 1150000 --fields 1 --field-bytes 8 --zipf 0 --cross-host 100 --seconds 3 --warmup 0 \
+	--seed 7 --quiet --json "$work/ycsb.json"
+claim "and its rows moved out, at a rate that JSON tells" python3 "$work/result.py" "$work/ycsb.json" 'moved_out_per_s > 0' \
+	'hwcc["claimed_bytes"] + hwcc_fixed_bytes <= 2 << 20'
+claim "no run left a region behind" [ ! -e "/dev/shm/$name" ]
+
+# ---- one host of a pod that was created by hand ----
+gives "a pod for attached hosts is created" 0 "" pod create "$uri" "${small[@]}"
+attached=(bench ycsb --attach "$uri" --keys 2000 --seconds 0.3 --warmup 0 --seed 7 --quiet)
+gives "a host id out of range is refused" 1 "hosts 0 to 1" "${attached[@]}" --host-id 2
+gives "a workload that needs more partitions than the pod has is refused" 1 "create it with more" \
+	bench tpcc --attach "$uri" --host-id 0 --warehouses 9
+timeout 60 "$liger" "${attached[@]}" --host-id 0 --json "$work/attached.json" >"$work/host0" 2>&1 </dev/null &
+host0=$!
+for _ in $(seq 100); do
+	"$liger" pod info "$uri" | grep -q "^  0 .*live" && break
+	sleep 0.1
+done
+gives "a host id that is taken is refused and names the process" 1 "process $host0|is that host" "${attached[@]}" --host-id 0
+gives "the second host completes the run" 0 "" "${attached[@]}" --host-id 1
+claim "and so does the first" wait $host0
+claim "which has the result" python3 "$work/result.py" "$work/attached.json"
+gives "the pod is still there, and can be destroyed" 0 "" pod destroy "$uri"
 
 exit $failed

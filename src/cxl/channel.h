@@ -15,7 +15,7 @@
  * a new one. Incarnations only grow, so no sum comes twice.
  *
  * Threads: the caller holds the lock of the sending or receiving end (one host has many workers).
- * Input from pod memory: lengths and types are checked by channel_receive() and by the handlers.
+ * Input from pod memory: lengths and types are checked by channel_peek() and by the handlers.
  */
 #ifndef LIGER_CXL_CHANNEL_H
 #define LIGER_CXL_CHANNEL_H

@@ -8,7 +8,7 @@
  * Reuse. A directory or a cache may remember a frame for ever, so what is there must be recognised: the head names table,
  * key and word; and no tag may come twice in a line, no version twice in a word, with different content. Hence the rule
  * of the owner's mover: a row that moves into a used word or frame gets a fresh version if its own is not above all that
- * word or frame ever carried (host->floor).
+ * word or frame ever carried (the retired word keeps its version; for frames: space.h).
  *
  * A frame whose word was free, unchanged and unlocked at both looks, while a line has another tag even in memory, is
  * corrupt: the word is released only after all lines were written back.

@@ -3,8 +3,8 @@
  * Threads: the user's workers, each with a struct lg_worker of its own (port, heap, mailbox), and one service thread
  * with the worker slot LG_MAX_WORKERS: heartbeat, epoch, move-out, and messages when no worker polls.
  *
- * Locks, in the order they are taken: admin (tables, worker slots) > mover.lock (serving, movement, directory, SWcc and
- * HWcc allocation) > a peer's send_lock > locks of tree nodes. None is held while waiting for another host.
+ * Locks, in the order they are taken: mover_lock (serving, movement, directory, allocation of words and frames) > admin
+ * (tables, worker slots) > a peer's send_lock > locks of tree nodes. None is held while waiting for another host.
  *
  * Running epochs. A worker that may hold references to rows, words, frames or tree nodes has `running` = an epoch that it
  * loaded before its first reference; else IDLE. worker_enter() stores it with a full fence before any reference is

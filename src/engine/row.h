@@ -49,4 +49,12 @@ static inline struct lg_slice row_key(const struct row *row)
 	return lg_slice(row->data, row->key_bytes);
 }
 
+/* memcmp order; a prefix comes before what it begins. */
+static inline int slice_compare(struct lg_slice a, struct lg_slice b)
+{
+	size_t shared = a.bytes < b.bytes ? a.bytes : b.bytes;
+	int order = shared ? memcmp(a.data, b.data, shared) : 0;
+	return order ? order : (a.bytes > b.bytes) - (a.bytes < b.bytes);
+}
+
 #endif

@@ -116,25 +116,21 @@ static void handle_move_in(struct lg_worker *w, const struct move_in_request *re
 	reply->status = status_of(result);
 }
 
-static bool past_stop(const struct scan_request *request, const struct row *row)
+static bool past_stop(const struct scan_request *request, struct lg_slice key)
 {
 	if (!request->stop_bytes)
 		return false;
-	size_t shared = row->key_bytes < request->stop_bytes ? row->key_bytes : request->stop_bytes;
-	int order = memcmp(row->data, request->stop, shared);
-	if (!order)
-		order = (int)row->key_bytes - (int)request->stop_bytes;
+	int order = slice_compare(key, lg_slice(request->stop, request->stop_bytes));
 	return request->flags & SCAN_REVERSE ? order < 0 : order >= 0;
 }
 
+/* Whether nothing is left of the range in the leaves beyond the batch's bound. */
 static bool bound_past_stop(const struct scan_request *request, const struct leaf_batch *batch)
 {
 	if (!request->stop_bytes)
 		return false;
-	size_t shared = batch->bound_bytes < request->stop_bytes ? batch->bound_bytes : request->stop_bytes;
-	int order = memcmp(batch->bound, request->stop, shared);
-	if (!order)
-		order = (int)batch->bound_bytes - (int)request->stop_bytes;
+	int order =
+	        slice_compare(lg_slice(batch->bound, batch->bound_bytes), lg_slice(request->stop, request->stop_bytes));
 	return request->flags & SCAN_REVERSE ? order <= 0 : order >= 0;
 }
 
@@ -143,11 +139,11 @@ static enum move_result answer_rows(struct lg_worker *w, const struct scan_reque
         const struct leaf_batch *batch, struct scan_reply *reply)
 {
 	uint32_t first = 0, i;
-	if ((request->flags & SCAN_BEHIND) && batch->count && batch->rows[0]->key_bytes == request->bound_bytes &&
-	        memcmp(batch->rows[0]->data, request->bound, request->bound_bytes) == 0)
+	if ((request->flags & SCAN_BEHIND) && batch->count &&
+	        slice_compare(row_key(batch->rows[0]), lg_slice(request->bound, request->bound_bytes)) == 0)
 		first = 1;
 	for (i = first; i < batch->count && reply->row_count < request->limit; i++) {
-		if (past_stop(request, batch->rows[i])) {
+		if (past_stop(request, row_key(batch->rows[i]))) {
 			reply->last = true;
 			return MOVE_OK;
 		}

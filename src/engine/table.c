@@ -9,7 +9,8 @@
 uint64_t table_range_number(struct lg_slice key)
 {
 	uint8_t first[8] = {0};
-	memcpy(first, key.data, key.bytes < 8 ? key.bytes : 8);
+	if (key.bytes)
+		memcpy(first, key.data, key.bytes < 8 ? key.bytes : 8);
 	uint64_t n;
 	memcpy(&n, first, 8);
 	return __builtin_bswap64(n);

@@ -11,13 +11,6 @@
 
 #include "engine/request.h"
 
-static int compare(struct lg_slice a, struct lg_slice b)
-{
-	size_t shared = a.bytes < b.bytes ? a.bytes : b.bytes;
-	int order = shared ? memcmp(a.data, b.data, shared) : 0;
-	return order ? order : (a.bytes > b.bytes) - (a.bytes < b.bytes);
-}
-
 static uint16_t key_to(uint8_t *to, struct lg_slice key)
 {
 	if (key.bytes)
@@ -63,9 +56,9 @@ static int batch_local(struct lg_txn *txn, struct btree *tree, const struct scan
 	if (!batch.last) {
 		struct lg_slice next = lg_slice(batch.bound, batch.bound_bytes);
 		if (range->reverse)
-			cursor->last_batch = compare(next, range->lo) <= 0;
+			cursor->last_batch = slice_compare(next, range->lo) <= 0;
 		else
-			cursor->last_batch = range->hi.bytes && compare(next, range->hi) >= 0;
+			cursor->last_batch = range->hi.bytes && slice_compare(next, range->hi) >= 0;
 		cursor->after_bytes = key_to(cursor->after, next);
 	}
 	return txn_add_leaf(txn, (uintptr_t)batch.look.leaf, batch.look.version);
@@ -97,7 +90,7 @@ static int ask_for_batch(struct lg_txn *txn, struct lg_table *table, const struc
 	struct lg_slice stop = range->reverse ? range->lo : range->hi;
 	ask.request.table = (uint8_t)table->def.id;
 	ask.request.partition = (uint16_t)cursor->partition;
-	bool resumed = cursor->last_key_bytes && compare(lg_slice(cursor->bound, cursor->bound_bytes),
+	bool resumed = cursor->last_key_bytes && slice_compare(lg_slice(cursor->bound, cursor->bound_bytes),
 	                                                 lg_slice(cursor->last_key, cursor->last_key_bytes)) == 0;
 	ask.request.flags = (uint8_t)((range->reverse ? SCAN_REVERSE : 0) | (resumed ? SCAN_BEHIND : 0));
 	ask.request.limit = (uint16_t)limit;
@@ -153,7 +146,7 @@ static bool batch_holds(const struct lg_txn *txn, const struct cursor *cursor)
 
 static bool in_range(const struct scan_range *range, struct lg_slice key)
 {
-	return compare(key, range->lo) >= 0 && (!range->hi.bytes || compare(key, range->hi) < 0);
+	return slice_compare(key, range->lo) >= 0 && (!range->hi.bytes || slice_compare(key, range->hi) < 0);
 }
 
 /* Reads the row at cursor->next. LG_OK; LG_NOTFOUND: it is not there; STEP_*. */
@@ -189,7 +182,7 @@ static int step_row(struct lg_txn *txn, struct lg_table *table, const struct sca
 	if (cursor->look.leaf && !in_range(range, row_key(cursor->rows[cursor->next]))) {
 		/* Local batches are cut by the leaf alone. What lies before the range has not begun, the rest is past it. */
 		struct lg_slice key = row_key(cursor->rows[cursor->next++]);
-		cursor->done |= range->reverse ? compare(key, range->lo) < 0 : compare(key, range->lo) >= 0;
+		cursor->done |= range->reverse ? slice_compare(key, range->lo) < 0 : slice_compare(key, range->lo) >= 0;
 		return LG_NOTFOUND;
 	}
 	int code = read_row(txn, table, cursor, edit, sight);
@@ -197,7 +190,7 @@ static int step_row(struct lg_txn *txn, struct lg_table *table, const struct sca
 		return code;
 	cursor->next++;
 	struct lg_slice last = lg_slice(cursor->last_key, cursor->last_key_bytes);
-	int order = last.bytes ? compare(cursor->key, last) : 0;
+	int order = last.bytes ? slice_compare(cursor->key, last) : 0;
 	if (!in_range(range, cursor->key) || (last.bytes && (range->reverse ? order >= 0 : order <= 0)))
 		return LG_NOTFOUND; /* passed already, before the batch was read anew */
 	cursor->last_key_bytes = key_to(cursor->last_key, cursor->key);
@@ -241,7 +234,7 @@ static int advance(
 		return reread(txn, table, cursor); /* counted, so that answers that lead nowhere end */
 	struct lg_slice bound = lg_slice(cursor->bound, cursor->bound_bytes);
 	struct lg_slice after = lg_slice(cursor->after, cursor->after_bytes);
-	int order = compare(after, bound);
+	int order = slice_compare(after, bound);
 	if (range->reverse ? bound.bytes && order >= 0 : order <= 0)
 		return txn_fail(txn, LG_CORRUPT, LG_ABORT_ERROR, -1, table, bound);
 	cursor->fetched = false;

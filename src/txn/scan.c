@@ -15,13 +15,6 @@ struct lg_scan {
 	struct cursor *cursors[];
 };
 
-static int compare_keys(struct lg_slice a, struct lg_slice b)
-{
-	size_t shared = a.bytes < b.bytes ? a.bytes : b.bytes;
-	int order = memcmp(a.data, b.data, shared);
-	return order ? order : (a.bytes > b.bytes) - (a.bytes < b.bytes);
-}
-
 static bool copy_key(struct lg_txn *txn, struct lg_slice key, struct lg_slice *to)
 {
 	*to = (struct lg_slice){0};
@@ -99,7 +92,7 @@ int lg_scan_open(struct lg_txn *txn, struct lg_table *table, struct lg_slice lo,
 		return txn_fail(txn, LG_NOSPACE, LG_ABORT_ERROR, -1, table, lo);
 	head.writes_seen = txn->writes_made;
 	*scan = head;
-	bool empty = hi.bytes && compare_keys(lo, hi) >= 0;
+	bool empty = hi.bytes && slice_compare(lo, hi) >= 0;
 	for (uint32_t i = 0; i < scan->count; i++) {
 		scan->cursors[i] = arena_alloc(&txn->arena, sizeof *scan->cursors[i]);
 		if (!scan->cursors[i])
@@ -150,7 +143,7 @@ static int next_merged(struct lg_scan *scan, struct cursor **found)
 			if (code != LG_OK)
 				return code;
 		}
-		int order = best ? compare_keys(cursor->key, best->key) : 0;
+		int order = best ? slice_compare(cursor->key, best->key) : 0;
 		if (!best || (scan->range.reverse ? order > 0 : order < 0))
 			best = cursor;
 	}

@@ -155,7 +155,8 @@ static void close_attempt(struct list_session *s, char outcome)
 	if (!s->open)
 		return;
 	fprintf(s->history, "t %" PRIu64 " %" PRIu64 " %" PRIu64 " %c\n", s->number, s->last_end, end, outcome);
-	fwrite(s->ops, 1, s->ops_bytes, s->history);
+	if (s->ops_bytes)
+		fwrite(s->ops, 1, s->ops_bytes, s->history);
 	fprintf(s->history, ".\n");
 	s->last_end = end;
 	s->open = false;
