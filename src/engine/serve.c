@@ -24,7 +24,7 @@ static void deliver(struct lg_host *host, const struct message_head *reply)
 	atomic_store_explicit(&w->mailbox.waiting, 0, memory_order_release);
 }
 
-static enum reply_status status_of(enum move_result result)
+static uint8_t status_of(enum move_result result)
 {
 	switch (result) {
 	case MOVE_OK: return REPLY_OK;
@@ -98,7 +98,7 @@ static void handle_move_in(struct lg_worker *w, const struct move_in_request *re
 	enum move_result result = MOVE_OK;
 	if (!row && !(request->flags & MOVE_IN_INSERT)) {
 		result = answer_absence(w, &look, reply);
-		reply->status = result == MOVE_OK ? REPLY_NOTFOUND : (uint8_t)status_of(result);
+		reply->status = result == MOVE_OK ? REPLY_NOTFOUND : status_of(result);
 		return;
 	}
 	if (!row)
