@@ -149,6 +149,14 @@ static inline uint64_t host_placeholder_version(struct lg_host *host, uint64_t e
 	return floor > first ? floor : first;
 }
 
+/* The floor may have risen between the choice of a placeholder's version and its place in the tree: what is committed to it must be
+ * above what a row of its key, removed meanwhile, was. */
+static inline uint64_t host_above_floor(struct lg_host *host, uint64_t version)
+{
+	uint64_t floor = atomic_load_explicit(&host->floor, memory_order_acquire);
+	return floor > version ? floor : version;
+}
+
 /* ---- A small spin lock for what is held for microseconds and tried more often than waited for ---- */
 
 static inline bool spin_try(_Atomic bool *lock)

@@ -109,7 +109,10 @@ static void publish_row(struct lg_worker *w, struct row *row, uint64_t word_seen
 	const struct row_ext *ext = atomic_load_explicit(&row->ext, memory_order_relaxed); /* relaxed: locked by us */
 	uint32_t val_bytes = atomic_load_explicit(&row->val_bytes, memory_order_relaxed);
 	uint32_t lines = lay_out(buffer, row, ext ? ext->data : row_inline_val(row), val_bytes, ref.word, capacity);
-	uint64_t version = version_for(w, word_seen & WORD_VERSION, ref.word, ref.frame);
+	uint64_t own = word_seen & WORD_VERSION;
+	if (word_seen & WORD_ABSENT)
+		own = host_above_floor(w->host, own);
+	uint64_t version = version_for(w, own, ref.word, ref.frame);
 	frame_write(&w->port, ref.frame, version, buffer, lines);
 	port_fence(&w->port);
 	directory_make_room(w); /* before the share is there: a table that grows enters them all */
@@ -243,7 +246,8 @@ void mover_tick(struct lg_worker *w)
 		clock_refill(w, CLOCK_TICK_BATCH);
 	}
 	clock_sweep_absent(w);
-	if (epoch % CLOCK_TRIM_EPOCHS == 0) {
+	if (epoch >= space->trimmed_epoch + CLOCK_TRIM_EPOCHS) {
+		space->trimmed_epoch = epoch;
 		space->directory_full = false;
 		space_trim(space, &w->port, clock_leaving_floor(w));
 	}

@@ -236,7 +236,9 @@ static void answer(struct lg_worker *w, struct peer *peer, unsigned from, const 
 	reply.head.request = head->request;
 	w->counts.requests_served++;
 	spin_take(&peer->send_lock);
-	channel_send(&w->port, &peer->send[LANE_REPLIES], &reply.head);
+	/* Not into the lanes of a later life of the requester, whose numbers begin anew. */
+	if (atomic_load_explicit(&peer->generation, memory_order_relaxed) == peer->received_generation)
+		channel_send(&w->port, &peer->send[LANE_REPLIES], &reply.head);
 	spin_drop(&peer->send_lock);
 	doorbell_ring(&w->port, from, w->host_id);
 }

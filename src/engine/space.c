@@ -70,14 +70,21 @@ void space_free(struct space *space)
 	*space = (struct space){0};
 }
 
-/* A host may take more than its fair share only while a quarter of all is free: so none can starve the others, who cannot make it
- * give anything back. */
+/* Every host is sure of half its fair share: beyond that a host may take only what the others do not need for theirs. So none can
+ * starve the others, who cannot make it give anything back. */
 static bool may_claim(const struct space *space, const struct space_claim *claim, enum claim_kind kind)
 {
 	const struct pod_geometry *geometry = claim->port->geometry;
 	uint64_t all = kind == CLAIM_EXTENT ? geometry->extent_count : geometry->block_count;
 	uint64_t own = kind == CLAIM_EXTENT ? space->own_extent_count : space->own_block_count;
-	return own < all / geometry->host_count || claim_count_free(claim->port, kind) > all / 4;
+	uint64_t sure = all / (2 * (uint64_t)geometry->host_count), promised = 0;
+	if (own < sure)
+		return true;
+	for (unsigned host = 0; host < geometry->host_count; host++) {
+		uint64_t owned = host == claim->host ? sure : claim_count_owned(claim->port, kind, host);
+		promised += owned < sure ? sure - owned : 0;
+	}
+	return claim_count_free(claim->port, kind) > promised;
 }
 
 bool space_expects_frame(const struct space *space, uint32_t lines)

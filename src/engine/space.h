@@ -76,6 +76,7 @@ struct space {
 	struct directory_view directory;
 	uint64_t directory_entries;
 	bool directory_full;       /* it could not grow: some rows are found by asking only */
+	uint64_t trimmed_epoch;    /* when empty extents and blocks were last given back */
 	uint32_t pressure_epochs;  /* space ran short lately: keep some free */
 	uint64_t pressure_tick_ns; /* when the epoch was last hurried on */
 	/* usage, for people */

@@ -178,6 +178,8 @@ struct write_entry *access_take(struct lg_txn *txn, struct lg_table *table, cons
 		return NULL;
 	}
 	entry->version = word & WORD_VERSION;
+	if (sight->row && (word & WORD_ABSENT))
+		entry->version = host_above_floor(txn->w->host, entry->version);
 	entry->table = table;
 	entry->row = sight->row;
 	entry->frame = sight->frame;
@@ -223,6 +225,7 @@ int access_edit_local(struct lg_txn *txn, struct lg_table *table, struct row *ro
 	memcpy(copy, ext ? ext->data : row_inline_val(row), bytes);
 	entry->val = copy;
 	entry->val_bytes = entry->val_room = bytes;
+	entry->edited = true;
 	*out = entry;
 	return LG_OK;
 }

@@ -123,6 +123,8 @@ static int batch_remote(struct lg_txn *txn, struct lg_table *table, const struct
 	if (code != LG_OK)
 		return code;
 	cursor->mark = reply->leaf;
+	word_ref leaf = word_ref_shared(reply->leaf.word);
+	word_mark_used(&txn->w->port, leaf, word_load(&txn->w->port, leaf)); /* its second chance, as rows have */
 	cursor->count = reply->row_count;
 	for (uint32_t i = 0; i < reply->row_count; i++)
 		cursor->frames[i] = (struct frame_ref){

@@ -25,7 +25,7 @@ static int insert_local(struct lg_txn *txn, struct lg_table *table, uint32_t par
 		row_free(&w->local, row);
 		return code == LG_EXISTS ? LG_OK : code; /* somebody was faster: *place is that row */
 	}
-	entry->version = word & WORD_VERSION;
+	entry->version = host_above_floor(w->host, word & WORD_VERSION);
 	entry->table = table;
 	entry->row = place->row = row;
 	entry->absent = true;

@@ -100,59 +100,6 @@ int lg_get(struct lg_txn *txn, struct lg_table *table, struct lg_slice key, stru
 	return code;
 }
 
-int ops_edit_place(struct lg_txn *txn, struct lg_table *table, const struct lg_slice *key, struct place *place,
-        struct sight *sight, struct write_entry **entry)
-{
-	int code = STEP_AGAIN;
-	*entry = NULL;
-	sight->word = 0;
-	if (place->row)
-		code = access_edit_local(txn, table, place->row, entry);
-	if (code == STEP_AGAIN) {
-		code = access_read(txn, table, key, place, sight);
-		if (code != LG_OK)
-			return code;
-		if (!sight->own && sight_absent(sight)) {
-			code = txn_add_read(txn, sight->ref, sight->word);
-			return code == LG_OK ? LG_NOTFOUND : code;
-		}
-		*entry = sight->own ? sight->own : access_take(txn, table, sight, &code);
-	}
-	if (code != LG_OK)
-		return code;
-	if (!entry_visible(*entry))
-		return LG_NOTFOUND;
-	(*entry)->op = WRITE_PUT;
-	return LG_OK;
-}
-
-int lg_edit(struct lg_txn *txn, struct lg_table *table, struct lg_slice key, void **val, size_t *bytes)
-{
-	*val = NULL;
-	*bytes = 0;
-	int code = check_write(txn, table, key, 0);
-	if (unlikely(code != LG_OK))
-		return code;
-	struct wait wait = {0};
-	unsigned attempt = 0;
-	struct sight sight;
-	struct place place;
-	struct write_entry *entry = NULL;
-	txn->writes_made++;
-	do {
-		sight.word = 0;
-		code = locate(txn, table, key, LOCATE_READ, attempt, 0, &place, NULL);
-		if (likely(code == LG_OK))
-			code = ops_edit_place(txn, table, &key, &place, &sight, &entry);
-	} while (unlikely(code != LG_OK) && !ops_give_up(txn, &wait, &attempt, &code, &sight, table, key));
-	if (code == LG_OK) {
-		assert(entry);
-		*val = entry->val;
-		*bytes = entry->val_bytes;
-	}
-	return code;
-}
-
 /* ---- Values ---- */
 
 static int set_local(struct lg_txn *txn, struct write_entry *entry, struct lg_slice val)
@@ -201,8 +148,76 @@ static int set_value(struct lg_txn *txn, struct write_entry *entry, struct lg_sl
 	if (val.bytes)
 		memcpy(entry->val, val.data, val.bytes);
 	entry->val_bytes = (uint32_t)val.bytes;
+	entry->edited = false;
 	entry->op = WRITE_PUT;
 	return LG_OK;
+}
+
+/* A value that may be written to: not the memory that an earlier read was given. */
+static int own_copy(struct lg_txn *txn, struct write_entry *entry)
+{
+	if (!entry->edited) {
+		int code = set_value(txn, entry, lg_slice(entry->val, entry->val_bytes));
+		if (code != LG_OK)
+			return code;
+		entry->edited = true;
+	}
+	entry->op = WRITE_PUT;
+	return LG_OK;
+}
+
+int ops_edit_place(struct lg_txn *txn, struct lg_table *table, const struct lg_slice *key, struct place *place,
+        struct sight *sight, struct write_entry **entry)
+{
+	int code = STEP_AGAIN;
+	*entry = NULL;
+	sight->word = 0;
+	if (place->row)
+		code = access_edit_local(txn, table, place->row, entry);
+	if (code == STEP_AGAIN) {
+		code = access_read(txn, table, key, place, sight);
+		if (code != LG_OK)
+			return code;
+		if (!sight->own && sight_absent(sight)) {
+			code = txn_add_read(txn, sight->ref, sight->word);
+			return code == LG_OK ? LG_NOTFOUND : code;
+		}
+		*entry = sight->own ? sight->own : access_take(txn, table, sight, &code);
+		if (*entry && !sight->own)
+			(*entry)->edited = true; /* this call's own copy */
+	}
+	if (code != LG_OK)
+		return code;
+	if (!entry_visible(*entry))
+		return LG_NOTFOUND;
+	return own_copy(txn, *entry);
+}
+
+int lg_edit(struct lg_txn *txn, struct lg_table *table, struct lg_slice key, void **val, size_t *bytes)
+{
+	*val = NULL;
+	*bytes = 0;
+	int code = check_write(txn, table, key, 0);
+	if (unlikely(code != LG_OK))
+		return code;
+	struct wait wait = {0};
+	unsigned attempt = 0;
+	struct sight sight;
+	struct place place;
+	struct write_entry *entry = NULL;
+	txn->writes_made++;
+	do {
+		sight.word = 0;
+		code = locate(txn, table, key, LOCATE_READ, attempt, 0, &place, NULL);
+		if (likely(code == LG_OK))
+			code = ops_edit_place(txn, table, &key, &place, &sight, &entry);
+	} while (unlikely(code != LG_OK) && !ops_give_up(txn, &wait, &attempt, &code, &sight, table, key));
+	if (code == LG_OK) {
+		assert(entry);
+		*val = entry->val;
+		*bytes = entry->val_bytes;
+	}
+	return code;
 }
 
 /* Finds the row or makes a placeholder, and takes its intent; for insert, only if there is no row. */

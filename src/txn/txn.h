@@ -52,6 +52,7 @@ struct write_entry {
 	uint32_t val_bytes, val_room; /* room at val */
 	uint16_t capacity;            /* shared: lines of the frame */
 	uint8_t op;
+	bool edited; /* val was handed out to be written to */
 	bool lost;   /* its intent was given back to let the frame grow, and could not be had again */
 	bool absent; /* there is no row in this transaction's eyes before op */
 };
