@@ -169,7 +169,7 @@ struct lg_host_config {
 
 void lg_host_config_init(struct lg_host_config *config);
 
-/* Attaches to the region and joins the pod as host `config->host_id`. Starts one service thread.
+/* Attaches to the region and joins the pod as host `config->host_id` (config NULL: the defaults). Starts one service thread.
  * Ownership: *host until lg_host_close().
  * Returns:   LG_OK; LG_NOTFOUND (no region); LG_MISMATCH (not a pod, or another version, layout or incarnation);
  *            LG_INUSE (the host id is a member); LG_INVALID; LG_LIMIT; LG_NOSPACE; LG_SYSTEM. */

@@ -177,6 +177,10 @@ static inline int txn_check(struct lg_txn *txn, const struct lg_table *table)
 	if (unlikely(txn->state != TXN_RUNNING || host_forked(txn->w->host)))
 		return txn_not_running(txn);
 	assert(table->host == txn->w->host);
+	/* Between two operations nothing is half done here: a host that waits for an answer gets it now, not at the end of this
+	 * transaction. A load of a word that stays cached until somebody rings. */
+	if (unlikely(doorbell_look(&txn->w->port, txn->w->host_id)))
+		host_serve(txn->w);
 	return LG_OK;
 }
 
