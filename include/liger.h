@@ -222,7 +222,7 @@ uint32_t lg_partition_owner(const struct lg_host *host, uint32_t partition);
 /* ---- Workers and transactions ------------------------------------------------------------------------------------ */
 
 /* A worker runs one transaction at a time, on one thread at a time.
- * While it waits for another host, or when it begins, it also serves the other hosts' requests.
+ * Between its operations, and while it waits for another host, it also serves the other hosts' requests.
  * Returns: LG_OK; LG_LIMIT (max_workers are open); LG_NOSPACE. */
 int lg_worker_open(struct lg_host *host, struct lg_worker **worker, struct lg_error *err);
 

@@ -1,6 +1,7 @@
 /* serve.c: answering the other hosts' requests, and handing replies to the workers that wait for them.
  *
- * Whoever gets the mover lock serves: a worker at the start of a transaction or while it waits, or the service thread.
+ * Whoever gets the mover lock serves: a worker at the start of a transaction, between two operations or while it waits, or
+ * the service thread.
  * Handlers never wait for another host. Everything in a request is input: table, partition, lengths and flags are
  * checked, and a request that makes no sense is answered REPLY_REFUSED.
  */
