@@ -188,6 +188,7 @@ int ops_edit_place(struct lg_txn *txn, struct lg_table *table, const struct lg_s
 	}
 	if (code != LG_OK)
 		return code;
+	assert(*entry);
 	if (!entry_visible(*entry))
 		return LG_NOTFOUND;
 	return own_copy(txn, *entry);
@@ -242,6 +243,7 @@ static int write_place(struct lg_txn *txn, struct lg_table *table, struct lg_sli
 	}
 	if (code != LG_OK)
 		return code;
+	assert(entry);
 	if (only_new && entry_visible(entry))
 		return LG_EXISTS;
 	bool fresh = txn->write_count > entries;
