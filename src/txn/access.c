@@ -186,7 +186,7 @@ struct write_entry *access_take(struct lg_txn *txn, struct lg_table *table, cons
 	entry->capacity = sight->capacity;
 	entry->payload = sight->payload;
 	entry->val = (uint8_t *)(uintptr_t)sight->val;
-	entry->val_bytes = entry->val_room = sight->val_bytes;
+	entry->val_bytes = sight->val_bytes;
 	entry->absent = word & WORD_ABSENT;
 	*code = LG_OK;
 	return entry;
@@ -224,7 +224,7 @@ int access_edit_local(struct lg_txn *txn, struct lg_table *table, struct row *ro
 	}
 	memcpy(copy, ext ? ext->data : row_inline_val(row), bytes);
 	entry->val = copy;
-	entry->val_bytes = entry->val_room = bytes;
+	entry->val_bytes = bytes;
 	entry->edited = true;
 	*out = entry;
 	return LG_OK;

@@ -48,9 +48,9 @@ struct write_entry {
 	pod_off frame;    /* shared */
 	uint8_t *payload; /* shared: head, key and value as the frame lays them out; val points into it */
 	uint8_t *val;
-	struct row_ext *ext;          /* local: the place of a value that has outgrown the row's */
-	uint32_t val_bytes, val_room; /* room at val */
-	uint16_t capacity;            /* shared: lines of the frame */
+	struct row_ext *ext; /* local: the place of a value that has outgrown the row's */
+	uint32_t val_bytes;
+	uint16_t capacity; /* shared: lines of the frame */
 	uint8_t op;
 	bool edited; /* val was handed out to be written to */
 	bool lost;   /* its intent was given back to let the frame grow, and could not be had again */
