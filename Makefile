@@ -5,17 +5,18 @@
 #     make test             packages, build, then every test and check; the last line counts them
 #     make yards            packages, build, then the table of speeds in yards; YARDS_ARGS="..." adds options
 #     make check            the unit and pod tests alone
-#     make check-asan check-ubsan check-tsan check-clang check-mutants
-#     make check-cli check-install check-lint
+#     make check-asan check-ubsan check-tsan check-clang check-incoherent check-mutants
+#     make check-cli check-probe check-install check-lint check-hotpath
+#     make test-vm          packages, build, then pods of real kernels in QEMU; `make vm` builds what scripts/vmpod.sh needs
 #     make format format-check tidy
 #     make install          PREFIX=/usr/local DESTDIR=
 #     make clean
 #
 # Settings: CC=gcc|clang  ARCH=native (any -march)  LTO=0|1  WERROR=0|1
 #
-# One source tree, several variants of it, each in a directory of its own: release, asan, ubsan, tsan, clang. One template
-# makes the rules of all, so one make knows every dependency. Nothing here runs pkg-config: the file must be readable
-# on a machine that has no package yet.
+# One source tree, several variants of it, each in a directory of its own: release, asan, ubsan, tsan, clang, vm, mutants. One
+# template makes the rules of all, so one make knows every dependency. Nothing here runs pkg-config: the file must be
+# readable on a machine that has no package yet.
 
 MAKEFLAGS += --no-builtin-rules
 .SUFFIXES:
@@ -42,14 +43,16 @@ is_clang = $(findstring clang,$(notdir $(firstword $(1))))
 # Where release lies, and whether clang is a variant beside it.
 ifneq ($(call is_clang,$(CC)),)
 O := build/clang
-VARIANTS := release asan ubsan tsan
+VARIANTS := release asan ubsan tsan vm mutants
 else
 O := build
-VARIANTS := release asan ubsan tsan clang
+VARIANTS := release asan ubsan tsan clang vm mutants
 endif
 
 VERSION := $(shell sed -n 's/^\#define LG_VERSION "\(.*\)"/\1/p' include/liger.h)
 SONAME := libliger.so.0
+SIM_VERSION := $(shell sed -n 's/^\#define LGS_VERSION *"\(.*\)"/\1/p' include/ligersim.h)
+SIM_SONAME := libligersim.so.0
 
 # ---- Sources ---------------------------------------------------------------------------------------------------------
 
@@ -60,6 +63,9 @@ YARDSTICK_SRC := benchmarks/yards/yardstick.c
 MICRO_SRC := benchmarks/micro/btree_micro.c
 BENCH_SRC := $(filter-out $(YARDSTICK_SRC) $(MICRO_SRC),$(wildcard benchmarks/*.c benchmarks/*/*.c))
 TOOL_SRC := $(wildcard tools/*.c)
+# libligersim by itself, and the programs that use nothing else.
+SIM_SRC := $(wildcard src/emulation/*.c)
+EXAMPLE_SRC := $(wildcard examples/*.c)
 TEST_COMMON_SRC := $(wildcard tests/common/*.c)
 
 # tests/KIND/NAME_test.c is a program; the other files of its folder and of tests/common are linked into each.
@@ -71,8 +77,8 @@ UNIT_HELPER_SRC := $(filter-out %_test.c,$(wildcard tests/unit/*.c)) $(TEST_COMM
 POD_SRC := $(wildcard tests/pod/*_test.c)
 POD_HELPER_SRC := $(filter-out %_test.c,$(wildcard tests/pod/*.c)) $(TEST_COMMON_SRC)
 
-FORMATTED := $(wildcard $(foreach d,include src src/* benchmarks benchmarks/* tools tests tests/*,$(d)/*.c $(d)/*.h))
-TIDIED := $(LIB_SRC) $(BENCH_SRC) $(TOOL_SRC) $(YARDSTICK_SRC)
+FORMATTED := $(wildcard $(foreach d,include src src/* benchmarks benchmarks/* tools examples tests tests/*,$(d)/*.c $(d)/*.h))
+TIDIED := $(LIB_SRC) $(BENCH_SRC) $(TOOL_SRC) $(YARDSTICK_SRC) $(EXAMPLE_SRC)
 
 # ---- Flags -----------------------------------------------------------------------------------------------------------
 
@@ -82,7 +88,8 @@ DIALECT := -std=gnu11 -D_GNU_SOURCE
 # The library's objects serve both the archive and the shared library, hence -fPIC; -fno-semantic-interposition lets the
 # compiler inline across its own public calls all the same. The shared library's exports are in scripts/libliger.map.
 BASE_FLAGS := $(DIALECT) -g -fPIC -fno-semantic-interposition -pthread
-LIB_LIBS := -lnuma -lpthread -lrt -lm
+LIB_LIBS := -lcjson -lnuma -lpthread -lrt -lm
+SIM_LIBS := -lcjson -pthread -lrt -lm
 TOOL_LIBS := -lcjson
 TEST_LIBS := -lcjson -lcmocka
 
@@ -123,15 +130,18 @@ cflags.clang := -O2 -march=$(ARCH)
 malloc.clang := -ljemalloc
 werror.clang := 1
 
-# A build that is broken on purpose by one switch of src/; exists only when MUTANT names it (`make check-mutants` does).
-MUTANT ?=
-ifneq ($(MUTANT),)
-VARIANTS += mutant
-endif
-dir.mutant := build/mutants/$(MUTANT)
-cc.mutant := $(CC)
-cflags.mutant := -O2 -march=$(ARCH) -D$(MUTANT)
-malloc.mutant := -ljemalloc
+# For the guests of scripts/vmpod.sh: an emulated CPU knows less than the one that builds.
+dir.vm := $(O)/vm
+cc.vm := $(CC)
+cflags.vm := -O2 -march=x86-64-v2
+malloc.vm := -ljemalloc
+werror.vm := $(WERROR)
+
+# A build that can leave out one step of a protocol, named by LIGER_MUTANT when it runs (src/cxl/mutant.h).
+dir.mutants := $(O)/mutants
+cc.mutants := $(CC)
+cflags.mutants := -O2 -march=$(ARCH) -DLG_MUTANTS
+malloc.mutants := -ljemalloc
 
 # ---- The rules of one variant ----------------------------------------------------------------------------------------
 
@@ -166,6 +176,9 @@ $(dir.$(1))/obj/%.o: %.c $(dir.$(1))/recipe
 	@mkdir -p $$(@D)
 	$$(Q)$$(cc.$(1)) $$(all_flags.$(1)) $$(if $$(filter 1,$$(werror.$(1))),-Werror) -MMD -MP -c -o $$@ $$<
 
+# The assembler reads these, which the compiler does not tell (src/emulation/builtin.c).
+$(call objects,$(1),src/emulation/builtin.c): $(wildcard src/emulation/profiles/*.json)
+
 # With all its symbols, for the tool and the tests; what is installed shows the public ones only (below).
 $(dir.$(1))/libliger-internal.a: $(call objects,$(1),$(LIB_SRC)) $(dir.$(1))/recipe
 	@rm -f $$@
@@ -196,7 +209,8 @@ endef
 Q = $(if $(V),,@echo '  $@'; )
 
 .PHONY: all
-all: $(O)/liger $(O)/yardstick $(O)/btree_micro $(O)/libliger.a $(O)/libliger.so $(O)/liger.pc
+all: $(O)/liger $(O)/yardstick $(O)/btree_micro $(O)/libliger.a $(O)/libliger.so $(O)/liger.pc \
+	$(O)/libligersim.a $(O)/libligersim.so $(O)/ligersim.pc $(patsubst %.c,$(O)/%,$(EXAMPLE_SRC))
 
 FORCE:
 $(foreach v,$(VARIANTS),$(eval $(call variant_rules,$(v))))
@@ -208,7 +222,7 @@ $(O)/yardstick: $(YARDSTICK_SRC)
 
 $(O)/btree_micro: $(MICRO_SRC) $(O)/libliger-internal.a
 	$(Q)$(CC) $(DIALECT) -O3 -march=$(ARCH) $(WARNINGS) $(if $(filter 1,$(WERROR)),-Werror) -Iinclude -Isrc -Ibenchmarks -o $@ $^ \
-		-pthread -ljemalloc -lnuma -lm
+		-pthread -ljemalloc $(LIB_LIBS)
 
 # ---- What is installed ------------------------------------------------------------------------------------------------
 
@@ -232,6 +246,31 @@ $(O)/liger.pc: scripts/liger.pc.in Makefile include/liger.h FORCE
 	@mkdir -p $(@D)
 	@sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' -e 's|@LIBS@|-ljemalloc $(LIB_LIBS)|' $< >$@
 
+$(O)/libligersim.a: $(call objects,release,$(SIM_SRC)) $(O)/recipe
+	@rm -f $@ $(O)/libligersim.o
+	$(Q)ld -r -o $(O)/libligersim.o $(filter %.o,$^)
+	@objcopy --wildcard --keep-global-symbol='lgs_*' --remove-section='.gnu.lto_*' --remove-section='.gnu.debuglto_*' \
+		$(O)/libligersim.o
+	@$(AR) rcs $@ $(O)/libligersim.o
+	@rm -f $(O)/libligersim.o
+
+$(O)/$(SIM_SONAME): $(call objects,release,$(SIM_SRC)) scripts/ligersim.map $(O)/recipe
+	$(Q)$(link.release) -shared -Wl,-soname,$(SIM_SONAME) -Wl,--version-script=scripts/ligersim.map -Wl,-z,defs \
+		-o $@ $(filter %.o,$^) $(SIM_LIBS)
+
+$(O)/libligersim.so: $(O)/$(SIM_SONAME)
+	@ln -sf $(SIM_SONAME) $@
+
+$(O)/ligersim.pc: scripts/ligersim.pc.in Makefile include/ligersim.h FORCE
+	@mkdir -p $(@D)
+	@sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(SIM_VERSION)|' -e 's|@LIBS@|$(SIM_LIBS)|' $< >$@
+
+# With the public header and the archive alone, as a program outside the tree is.
+$(patsubst %.c,$(O)/%,$(EXAMPLE_SRC)): $(O)/examples/%: examples/%.c include/ligersim.h $(O)/libligersim.a $(O)/recipe
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 -O2 -g $(WARNINGS) $(if $(filter 1,$(WERROR)),-Werror) -Iinclude -o $@ $< $(O)/libligersim.a \
+		$(SIM_LIBS)
+
 .PHONY: install
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/lib/pkgconfig
@@ -241,6 +280,11 @@ install: all
 	install -m 755 $(O)/$(SONAME) $(DESTDIR)$(PREFIX)/lib/$(SONAME)
 	ln -sf $(SONAME) $(DESTDIR)$(PREFIX)/lib/libliger.so
 	install -m 644 $(O)/liger.pc $(DESTDIR)$(PREFIX)/lib/pkgconfig/liger.pc
+	install -m 644 include/ligersim.h $(DESTDIR)$(PREFIX)/include/ligersim.h
+	install -m 644 $(O)/libligersim.a $(DESTDIR)$(PREFIX)/lib/libligersim.a
+	install -m 755 $(O)/$(SIM_SONAME) $(DESTDIR)$(PREFIX)/lib/$(SIM_SONAME)
+	ln -sf $(SIM_SONAME) $(DESTDIR)$(PREFIX)/lib/libligersim.so
+	install -m 644 $(O)/ligersim.pc $(DESTDIR)$(PREFIX)/lib/pkgconfig/ligersim.pc
 
 # ---- The two commands -------------------------------------------------------------------------------------------------
 
@@ -268,7 +312,8 @@ runnable = $(dir.$(1))/liger $(if $(CHECKER_MAIN),$(dir.$(1))/check-history)
 # hosts share one process.
 INPROCESS_SRC := $(filter %_inprocess_test.c,$(POD_SRC))
 
-.PHONY: tests check check-unit check-pod check-asan check-ubsan check-tsan check-cli check-install check-lint
+.PHONY: tests check check-unit check-pod check-asan check-ubsan check-tsan check-cli check-probe check-install check-lint \
+	check-hotpath
 tests: $(call programs,release,$(UNIT_SRC) $(POD_SRC)) $(call runnable,release)
 
 check: $(call programs,release,$(UNIT_SRC) $(POD_SRC)) $(call runnable,release)
@@ -285,10 +330,14 @@ check-tsan: $(call programs,tsan,$(UNIT_SRC) $(INPROCESS_SRC)) $(call runnable,t
 	@$(run_tests) tsan $(filter %_test,$^)
 check-cli: $(O)/liger
 	@LIGER=$(O)/liger $(run_tests) cli scripts/test_cli.sh
+check-probe: $(O)/liger
+	@LIGER=$(O)/liger $(run_tests) probe scripts/test_probe.sh
 check-install: all
 	+@O=$(O) MAKE='$(MAKE)' $(run_tests) install scripts/test_install.sh
 check-lint:
 	@$(run_tests) lint scripts/test_lint.sh
+check-hotpath: $(O)/tests/pod/hotpath_test
+	@HOTPATH=$(O)/tests/pod/hotpath_test $(run_tests) hotpath scripts/test_hotpath.sh
 
 ifneq ($(filter clang,$(VARIANTS)),)
 .PHONY: check-clang
@@ -296,13 +345,28 @@ check-clang: $(call programs,clang,$(UNIT_SRC) $(POD_SRC)) $(call runnable,clang
 	@$(run_tests) clang $(filter $(dir.clang)/tests/unit/%,$^)
 endif
 
-# Every switch LG_MUTANT_... of src/ must be caught by one of the serializability tests.
-CATCHER_SRC := $(wildcard tests/pod/*serializab*_test.c)
-.PHONY: mutant check-mutants
-mutant: $(call programs,mutant,$(CATCHER_SRC)) $(call runnable,mutant)
-check-mutants:
-	+@MUTANTS="$$(grep -rhoE 'LG_MUTANT_[A-Z0-9_]+' src | sort -u | tr '\n' ' ')" CATCHERS='$(CATCHER_SRC:.c=)' \
-		MAKE='$(MAKE)' TEST_SECONDS=1800 $(run_tests) mutants scripts/test_mutants.sh
+# A guest runs `liger` and the unit tests of regions.
+.PHONY: vm vm-programs test-vm
+vm-programs: $(dir.vm)/liger $(call programs,vm,$(filter tests/unit/region%,$(UNIT_SRC)))
+vm:
+	@scripts/deps.sh vm
+	+@$(MAKE) --no-print-directory -j$$(nproc) vm-programs
+	@scripts/vm/kernel.sh $(dir.vm)/kernel
+test-vm: vm
+	@VM_BUILD=$(dir.vm) TEST_SECONDS=600 $(run_tests) vm scripts/test_vm.sh
+
+# Every mutant of src/cxl/mutant.h must be caught by one of these, the quick ones first.
+CATCHER_SRC := tests/unit/incoherent_test.c tests/pod/api_rows_inprocess_test.c tests/pod/serializability_inprocess_test.c \
+	tests/pod/serializability_processes_test.c
+check-mutants: $(call programs,mutants,$(CATCHER_SRC)) $(call runnable,mutants)
+	@CATCHERS='$(call programs,mutants,$(CATCHER_SRC))' TEST_SECONDS=1800 $(run_tests) mutants scripts/test_mutants.sh
+
+# The tests of the public API again, with every host behind a cache that nobody keeps coherent.
+INCOHERENT_SEEDS ?= 1 2 5
+check-incoherent: $(call programs,release,$(POD_SRC)) $(call runnable,release)
+	@for seed in $(INCOHERENT_SEEDS); do \
+		LIGER_EMULATE=incoherent:$$seed LG_TEST_SCALE=$${LG_TEST_SCALE:-25} \
+			$(run_tests) "incoherent:$$seed" $(filter %_test,$^) || exit 1; done
 
 # ---- Source checks ----------------------------------------------------------------------------------------------------
 

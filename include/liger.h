@@ -88,7 +88,19 @@ static inline struct lg_slice lg_slice(const void *data, size_t bytes)
  * A region is named by a URI:
  *     shm:NAME     POSIX shared memory (/dev/shm/NAME); NAME without a slash
  *     file:PATH    a file on tmpfs, hugetlbfs, fsdax or famfs
- * The region is readable and writable by its creator's user only (mode 0600).
+ *     dax:PATH     a devdax device, such as dax:/dev/dax0.0
+ * A region that is made is readable and writable by its creator's user only (mode 0600); a device keeps its mode.
+ *
+ * ?node=N behind shm:NAME or file:PATH names the NUMA node that the memory is to lie on, such as shm:NAME?node=1.
+ * lg_pod_create() binds the region to it, and returns LG_SYSTEM, and no region, if pages came to lie elsewhere all the
+ * same. lg_host_open() and lg_pod_info() move nothing, and return LG_MISMATCH if pages lie elsewhere. Everywhere
+ * LG_INVALID if there is no such node, or it has no memory. lg_pod_destroy() takes no notice of it.
+ *
+ * A device is there before the pod and after it. lg_pod_create() also returns LG_NOTFOUND (no such device), LG_MISMATCH
+ * (no dax device, or not in devdax mode, which only its administrator changes), LG_INUSE (another process is creating or
+ * destroying it); LG_EXISTS unless the first page of the device is zero, which lg_pod_destroy() leaves it. All hosts of
+ * one machine or of several may use it; nobody can tell whether those of another machine are alive, so destroying a pod
+ * that has members, or is unfinished, needs `force`, and that they are gone indeed.
  */
 
 enum lg_durability {
@@ -165,14 +177,22 @@ struct lg_host_config {
 	uint64_t dram_bytes;         /* budget for rows and trees; default 0: no limit but the machine's */
 	uint32_t request_timeout_ms; /* after which a silent owner is LG_UNAVAILABLE; default 1000 */
 	uint64_t expect_cookie;      /* refuse any other incarnation of the pod; default 0: any */
+	/* How this host sees pod memory, for experiments without the hardware (docs/emulation.md); all hosts of a pod alike:
+	 *     NULL (the default)               what the environment variable LIGER_EMULATE says, else "direct"
+	 *     "direct"                         as it is
+	 *     "delay:PROFILE"                  as slow as a device: a built-in profile's name, or the path of a file
+	 *     "incoherent", "incoherent:SEED"  through a cache of this host alone that nobody keeps coherent
+	 * The text is needed during lg_host_open() only. */
+	const char *emulate;
 };
 
 void lg_host_config_init(struct lg_host_config *config);
 
 /* Attaches to the region and joins the pod as host `config->host_id` (config NULL: the defaults). Starts one service thread.
  * Ownership: *host until lg_host_close().
- * Returns:   LG_OK; LG_NOTFOUND (no region); LG_MISMATCH (not a pod, or another version, layout or incarnation);
- *            LG_INUSE (the host id is a member); LG_INVALID; LG_LIMIT; LG_NOSPACE; LG_SYSTEM. */
+ * Returns:   LG_OK; LG_NOTFOUND (no region); LG_MISMATCH (not a pod, or another version, layout or incarnation,
+ *            or hosts under another emulation); LG_INUSE (the host id is a member); LG_INVALID; LG_LIMIT; LG_NOSPACE;
+ *            LG_SYSTEM. */
 int lg_host_open(const char *uri, const struct lg_host_config *config, struct lg_host **host, struct lg_error *err);
 
 /* Leaves the pod. All workers must be closed (else LG_INVALID, and the host stays open). With LG_DURABILITY_NONE the
@@ -181,6 +201,9 @@ int lg_host_close(struct lg_host *host);
 
 /* Makes `host_id` the owner of a partition. Only before the pod's first table: afterwards LG_INVALID. */
 int lg_partition_place(struct lg_host *host, uint32_t partition, uint32_t host_id, struct lg_error *err);
+
+/* "direct", "delay:NAME" or "incoherent:SEED": for every result that the host has a part in. */
+const char *lg_host_emulation(const struct lg_host *host);
 
 /* Ids and sizes of the pod that `host` belongs to. */
 uint32_t lg_host_id(const struct lg_host *host);
@@ -365,7 +388,8 @@ struct lg_stats {
 	uint64_t directory_hits, directory_misses; /* of this host's look-ups in others' directories */
 	uint64_t remote_reads;                     /* rows of others read in pod memory */
 	/* accesses to pod memory */
-	uint64_t word_writes;             /* atomic stores and read-modify-writes to HWcc */
+	uint64_t word_writes;     /* atomic stores and read-modify-writes to HWcc */
+	uint64_t epoch_publishes; /* those of them that tell the pod the oldest running epoch: one a worker and epoch */
 	uint64_t line_reads, line_writes; /* 64-byte lines of SWcc copied out, written and written back */
 	uint64_t line_flushes;            /* lines flushed because their tag did not match */
 	uint64_t fences;

@@ -117,15 +117,22 @@ all() {
 	part tests check-lint
 	part check tidy
 	part tests check
+	part tests check-hotpath
 	part tests check-cli
+	part tests check-probe
 	part tests check-install
 	part tests check-clang
 	part tests check-asan
 	part tests check-ubsan
 	part tests check-tsan
-	if grep -rq LG_MUTANT_ src; then
-		part tests check-mutants
+	# Not everyone may install QEMU, nor reach a kernel's package.
+	if scripts/deps.sh vm && command -v qemu-system-x86_64 >/dev/null && scripts/vm/kernel.sh build/vm/kernel; then
+		part tests test-vm
+	else
+		times+=("$(printf '%-16s left out: see above what it needs' test-vm)")
 	fi
+	part tests check-incoherent
+	part tests check-mutants
 	echo
 	printf '%s\n' "${times[@]}"
 	echo

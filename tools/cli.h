@@ -38,4 +38,7 @@ int cli_end_output(const char *command, int code);
 /* `liger pod ...` */
 int pod_main(int argc, char **argv);
 
+/* `liger probe ...`: probe.h */
+int probe_main(int argc, char **argv);
+
 #endif

@@ -12,7 +12,8 @@ static const char pod_help[] =
         "       liger pod info URI [--json FILE]\n"
         "       liger pod destroy URI [--force]\n"
         "\n"
-        "URI names the region: shm:NAME (POSIX shared memory) or file:PATH (tmpfs, hugetlbfs, fsdax, famfs).\n"
+        "URI names the region: shm:NAME (POSIX shared memory), file:PATH (tmpfs, hugetlbfs, fsdax, famfs) or\n"
+        "dax:PATH (a devdax device); shm: and file: take ?node=N, the NUMA node that its pages must lie on.\n"
         "'liger pod create --help' and so on tell more.\n";
 
 static const char info_help[] =

@@ -72,6 +72,10 @@ struct bench_workload {
 	/* Once all options are known: checks them against hosts and workers, proposes the pod's sizes. */
 	bool (*configure)(
 	        void *workload, const struct bench *bench, struct lg_pod_config *pod, char *err, size_t err_bytes);
+	/* What the load takes of the memory of all hosts together, and the option that makes it smaller: a run that would not
+	 * fit is refused before it begins. NULL: not known, and not asked. */
+	uint64_t (*load_bytes)(const void *workload, const struct bench *bench);
+	const char *load_option;
 	/* Host 0 before the first table exists: places partitions. */
 	int (*place)(struct bench *bench, struct lg_error *err);
 	/* Every host: creates or opens the tables. */

@@ -455,6 +455,7 @@ static bool join(struct host_run *r, uint32_t host_id, const atomic_bool *stop)
 
 	lg_host_config_init(&config);
 	config.host_id = host_id;
+	config.emulate = r->o->emulate;
 	config.max_workers = r->o->workers + 1; /* and the coordinator */
 	/* On a busy machine a host may not run for seconds: it is the coordinators who say when one has vanished. */
 	config.request_timeout_ms = CONTROL_SILENCE_S * 1000;

@@ -81,6 +81,7 @@ static void add_movement(cJSON *root, const struct run_result *r, double commits
 	s = &r->sum.workers;
 	add(workers, "remote_reads", (double)s->remote_reads);
 	add(workers, "word_writes", (double)s->word_writes);
+	add(workers, "epoch_publishes", (double)s->epoch_publishes);
 	add(workers, "line_writes", (double)s->line_writes);
 	add(workers, "line_flushes", (double)s->line_flushes);
 	add(workers, "directory_misses", (double)s->directory_misses);
@@ -197,7 +198,7 @@ static void fill(cJSON *root, const struct run_result *r, const struct options *
 	snprintf(seed, sizeof(seed), "%llu", (unsigned long long)o->seed);
 	cJSON_AddRawToObject(root, "seed", seed);
 	cJSON_AddStringToObject(root, "durability", result_durability_name(r));
-	cJSON_AddStringToObject(root, "emulation", "direct");
+	cJSON_AddStringToObject(root, "emulation", lg_host_emulation(bench->host));
 	add(root, "warmup_seconds", o->warmup_seconds);
 	add(root, "seconds", (double)r->sum.window_ns * 1e-9);
 	add(root, "commits", (double)all);

@@ -36,16 +36,21 @@ static bool say(const char *message)
 	return false;
 }
 
-/* What the workload needs, with the sizes the user wants. */
-static bool configure(const struct options *o, uint32_t hosts, struct lg_pod_config *pod)
+static struct bench bench_of(const struct options *o, uint32_t hosts)
 {
-	struct bench bench = {.host_count = hosts,
+	return (struct bench){.host_count = hosts,
 	        .host_id = o->host_id,
 	        .workers_per_host = o->workers,
 	        .seed = o->seed,
 	        .seconds = o->seconds,
 	        .warmup_seconds = o->warmup_seconds,
 	        .workload = o->state};
+}
+
+/* What the workload needs, with the sizes the user wants. */
+static bool configure(const struct options *o, uint32_t hosts, struct lg_pod_config *pod)
+{
+	struct bench bench = bench_of(o, hosts);
 	char err[400] = "";
 
 	pod->hosts = hosts;
@@ -58,6 +63,41 @@ static bool configure(const struct options *o, uint32_t hosts, struct lg_pod_con
 	if (o->swcc_mib)
 		pod->swcc_bytes = o->swcc_mib << 20;
 	return true;
+}
+
+/* Bytes that the kernel could give to new processes; 0: it does not say. */
+static uint64_t memory_available(void)
+{
+	FILE *f = fopen("/proc/meminfo", "r");
+	unsigned long long kib = 0;
+	char line[128];
+
+	while (f && kib == 0 && fgets(line, sizeof(line), f))
+		if (sscanf(line, "MemAvailable: %llu kB", &kib) != 1)
+			kib = 0;
+	if (f)
+		fclose(f);
+	return (uint64_t)kib << 10;
+}
+
+/* Whether the rows to load fit into the memory that is free: else the kernel would kill a host in the middle of the load.
+ * Of an attached host only its own share is known to come to this machine. */
+static bool memory_suffices(const struct options *o, uint32_t hosts)
+{
+	struct bench bench = bench_of(o, hosts);
+	double needed, available = (double)memory_available();
+
+	if (!o->workload->load_bytes || available <= 0)
+		return true;
+	needed = (double)o->workload->load_bytes(o->state, &bench) / (o->attach ? hosts : 1);
+	if (needed <= available)
+		return true;
+	fprintf(stderr,
+	        "liger bench: the rows of %s would take about %.1f GiB of memory, but %.1f GiB are available "
+	        "(MemAvailable "
+	        "in /proc/meminfo); give a smaller %s\n",
+	        o->workload->name, needed / (1 << 30), available / (1 << 30), o->workload->load_option);
+	return false;
 }
 
 /* Whether the result can be written is better known before the run than after. */
@@ -212,7 +252,7 @@ int launch_all(const struct options *o)
 	lg_pod_config_init(&pod);
 	if (!configure(o, o->hosts, &pod))
 		return HOST_EXIT_USAGE;
-	if (!can_write_json(o) || !take_signals(&l))
+	if (!memory_suffices(o, o->hosts) || !can_write_json(o) || !take_signals(&l))
 		return HOST_EXIT_FAILED;
 	snprintf(own, sizeof(own), "shm:liger-bench-%ld", (long)getpid());
 	l.uri = o->uri ? o->uri : own;
@@ -251,6 +291,14 @@ static bool stop_on_signals(void)
 	return sigaction(SIGINT, &action, NULL) == 0 && sigaction(SIGTERM, &action, NULL) == 0;
 }
 
+/* Then joining is refused, and says which process has the id: of the tables that it has made nothing need be said. */
+static bool is_taken(const struct lg_pod_info *info, uint32_t host_id)
+{
+	enum lg_member_state state = info->member[host_id].state;
+
+	return state != LG_MEMBER_FREE && state != LG_MEMBER_LEFT;
+}
+
 /* The pod was sized by whoever made it: does it fit this workload? */
 static bool fits(const struct options *o, const struct lg_pod_info *info, const struct lg_pod_config *wish)
 {
@@ -265,7 +313,7 @@ static bool fits(const struct options *o, const struct lg_pod_info *info, const 
 	else if (wish->partitions > info->config.partitions)
 		fprintf(stderr, "liger bench: the pod %s has %u partitions, %s needs %u: create it with more\n",
 		        o->attach, info->config.partitions, name, wish->partitions);
-	else if (o->host_id == 0 && info->table_count > 0)
+	else if (o->host_id == 0 && info->table_count > 0 && !is_taken(info, o->host_id))
 		fprintf(stderr, "liger bench: the pod %s has tables already: a run needs a fresh one\n", o->attach);
 	else
 		return true;
@@ -292,7 +340,7 @@ int launch_attached(const struct options *o)
 		code = HOST_EXIT_USAGE;
 		goto out;
 	}
-	if (!fits(o, info, &wish) || !can_write_json(o))
+	if (!fits(o, info, &wish) || !memory_suffices(o, info->config.hosts) || !can_write_json(o))
 		goto out;
 	if (!stop_on_signals()) {
 		say("cannot handle signals");

@@ -43,9 +43,11 @@ bool number_parse_u32(const char *text, uint32_t low, uint32_t high, uint32_t *o
 
 bool number_parse_double(const char *text, double low, double high, double *out, char *err, size_t err_bytes)
 {
+	/* Negative ones are numbers too: of those the range tells. strtod() would take blanks, "inf" and "nan". */
+	const char *first = text + (text[0] == '-');
 	char *end;
 
-	if (!isdigit((unsigned char)text[0]) && text[0] != '.') {
+	if (!isdigit((unsigned char)first[0]) && first[0] != '.') {
 		snprintf(err, err_bytes, "\"%s\" is not a number", text);
 		return false;
 	}
@@ -55,7 +57,7 @@ bool number_parse_double(const char *text, double low, double high, double *out,
 		return false;
 	}
 	if (!isfinite(n) || n < low || n > high) {
-		snprintf(err, err_bytes, "%s is out of range: it must be %g to %g", text, low, high);
+		snprintf(err, err_bytes, "%s is out of range: it must be %.12g to %.12g", text, low, high);
 		return false;
 	}
 	*out = n;

@@ -36,6 +36,8 @@ static const struct driver_option driver_options[] = {
         {"--host-id", "K", "with --attach: which host", KIND_U32, false, AT(host_id), 0, LG_MAX_HOSTS - 1},
         {"--join-seconds", "S", "how long to wait for hosts to appear (default 30)", KIND_SECONDS, false,
                 AT(join_seconds), 1, 86400},
+        {"--emulate", "MODE", "delay:PROFILE, incoherent[:SEED], direct (default: $LIGER_EMULATE, else direct)",
+                KIND_TEXT, true, AT(emulate), 0, 0},
         {"--no-check", NULL, "leave the consistency checks out", KIND_FALSE, true, AT(check), 0, 0},
         {"--no-pin", NULL, "do not pin workers to CPUs", KIND_FALSE, false, AT(pin), 0, 0},
         {"--quiet", NULL, "print no progress", KIND_TRUE, false, AT(quiet), 0, 0},

@@ -132,9 +132,9 @@ void result_print(FILE *out, const struct run_result *r, const struct options *o
 	fprintf(out, "\n%s on %u host%s of %u worker%s: %s commits/s\n", o->workload->name, bench->host_count,
 	        bench->host_count == 1 ? "" : "s", bench->workers_per_host, bench->workers_per_host == 1 ? "" : "s",
 	        GROUP(r->commits_per_s));
-	fprintf(out, "  %s commits in %.2f s after %.2f s of warm-up; durability %s, emulation direct, seed %llu\n",
+	fprintf(out, "  %s commits in %.2f s after %.2f s of warm-up; durability %s, emulation %s, seed %llu\n",
 	        GROUP(all), (double)r->sum.window_ns * 1e-9, o->warmup_seconds, result_durability_name(r),
-	        (unsigned long long)o->seed);
+	        lg_host_emulation(bench->host), (unsigned long long)o->seed);
 	print_types(out, r, o->workload);
 	print_aborts(out, r, commits);
 	print_movement(out, r, commits);

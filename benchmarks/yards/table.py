@@ -239,18 +239,24 @@ def swcc_requirements(results):
 
 
 def reread_requirements(rows):
-    """Counted by the workers while they read rows that nobody changes and that all have read before."""
+    """Counted by the workers while they read rows that nobody changes and that all have read before.
+
+    Their word writes are of two kinds. Once an epoch each worker tells the pod how old its host's oldest transaction is,
+    whatever it runs: epoch_publishes. All others, and all flushes, would be the reads' own. A read that has to ask the
+    owner, because the row has no slot in the directory, is no silent read: it sends a message. It counts in both lines.
+    """
     found = []
     for row in rows:
         if row.name != "re-read" or not row.runs:
             continue
         seen = row.runs[-1]["result"]["worker_accesses"]
-        wrote, flushed = seen["word_writes"] + seen["line_writes"], seen["line_flushes"]
-        text = f"{wrote:,.0f} writes, {flushed:,.0f} flushes in {seen['remote_reads']:,.0f} reads"
-        if seen["directory_misses"]:
-            text += f"; {seen['directory_misses']:,.0f} asked the owner"
-        none = wrote == 0 and flushed == 0 and seen["remote_reads"] > 0
+        reads, asked = seen["remote_reads"], seen["requests_sent"]
+        publishes, flushed = seen["epoch_publishes"], seen["line_flushes"]
+        wrote = seen["word_writes"] - publishes + seen["line_writes"]
+        text = f"{wrote:,.0f} writes, {flushed:,.0f} flushes in {reads:,.0f} reads; beside {publishes:,.0f} epoch writes"
+        none = wrote == 0 and flushed == 0 and reads > 0
         found.append(Requirement("remote re-reads of unchanged rows", text, "0 and 0", none))
+        found.append(Requirement("of them, reads that asked the owner", f"{asked:,.0f}", "0", asked == 0 and reads > 0))
     return found
 
 

@@ -14,10 +14,11 @@
 
 enum { CATALOG_LOCK_WAIT_MS = 1000 };
 
-static struct pod_catalog_root *catalog_root(const struct cxl_port *port)
-{
-	return (struct pod_catalog_root *)(void *)(port->base + POD_CATALOG_ROOT_OFFSET);
-}
+enum {
+	LOCK_OFFSET = POD_CATALOG_ROOT_OFFSET + offsetof(struct pod_catalog_root, lock),
+	TABLE_COUNT_OFFSET = POD_CATALOG_ROOT_OFFSET + offsetof(struct pod_catalog_root, table_count),
+	SPLIT_COUNT_OFFSET = POD_CATALOG_ROOT_OFFSET + offsetof(struct pod_catalog_root, split_count),
+};
 
 static pod_off entry_offset(const struct cxl_port *port, uint32_t id)
 {
@@ -44,7 +45,7 @@ static uint64_t entry_checksum(const struct catalog_entry *entry, const uint64_t
 uint32_t catalog_count(const struct cxl_port *port)
 {
 	/* [catalog.count] Acquire; pairs with the release in append(): the entries below it are written back. */
-	uint64_t count = atomic_load_explicit(&catalog_root(port)->table_count, memory_order_acquire);
+	uint64_t count = port_word_load(port, TABLE_COUNT_OFFSET, memory_order_acquire);
 	return count < LG_MAX_TABLES ? (uint32_t)count : LG_MAX_TABLES;
 }
 
@@ -55,7 +56,7 @@ static bool read_lines(struct cxl_port *port, pod_off offset, uint64_t tag, uint
 {
 	for (uint32_t i = 0; i < lines; i++) {
 		pod_off line = offset + (pod_off)i * LINE_BYTES;
-		if (line_fresh_tag(port, port_line(port, line)) != tag ||
+		if (line_fresh_tag(port, line) != tag ||
 		        !line_read(port, line, tag, (uint8_t *)to + (size_t)i * LINE_PAYLOAD_BYTES))
 			return false;
 	}
@@ -285,14 +286,12 @@ static uint64_t now_ms(void)
 
 static int lock_catalog(struct cxl_port *port, unsigned host, struct lg_error *err)
 {
-	_Atomic uint64_t *lock = &catalog_root(port)->lock;
 	uint64_t since = now_ms();
 	for (;;) {
 		uint64_t seen = 0;
 		port->counts.word_writes++;
 		/* [catalog.lock] Acquire; pairs with unlock_catalog(): the last holder's table is counted. */
-		if (atomic_compare_exchange_strong_explicit(
-		            lock, &seen, host + 1, memory_order_acquire, memory_order_relaxed))
+		if (port_word_swap(port, LOCK_OFFSET, &seen, host + 1, memory_order_acquire))
 			return LG_OK;
 		if (now_ms() - since > CATALOG_LOCK_WAIT_MS)
 			return error_set(err, LG_UNAVAILABLE,
@@ -308,7 +307,7 @@ static void unlock_catalog(struct cxl_port *port)
 {
 	port->counts.word_writes++;
 	/* [catalog.lock] Release; pairs with lock_catalog(). */
-	atomic_store_explicit(&catalog_root(port)->lock, 0, memory_order_release);
+	port_word_store(port, LOCK_OFFSET, 0, memory_order_release);
 }
 
 static void write_splits(struct cxl_port *port, uint32_t id, uint64_t first, const uint64_t *splits, uint32_t count)
@@ -324,12 +323,11 @@ static void write_splits(struct cxl_port *port, uint32_t id, uint64_t first, con
 /* Under the lock; no table has that name. */
 static int append(struct cxl_port *port, const struct lg_table_def *def, uint32_t *id, struct lg_error *err)
 {
-	struct pod_catalog_root *root = catalog_root(port);
 	uint32_t count = catalog_count(port);
 	uint32_t split_count = split_count_of((uint32_t)def->by, def->partitions);
 	uint64_t taken = split_lines(split_count) * (uint64_t)CATALOG_SPLITS_PER_LINE;
 	/* Relaxed: it changes under the lock only. */
-	uint64_t first = atomic_load_explicit(&root->split_count, memory_order_relaxed);
+	uint64_t first = port_word_load(port, SPLIT_COUNT_OFFSET, memory_order_relaxed);
 	if (count == LG_MAX_TABLES)
 		return error_set(err, LG_LIMIT, "cannot add table %s: the pod has %d tables, which is the most",
 		        def->name, LG_MAX_TABLES);
@@ -352,12 +350,13 @@ static int append(struct cxl_port *port, const struct lg_table_def *def, uint32_
 	for (uint32_t i = 0; i < CATALOG_ENTRY_LINES; i++)
 		line_write(port, entry_offset(port, count) + (pod_off)i * LINE_BYTES,
 		        (const uint8_t *)&entry + (size_t)i * LINE_PAYLOAD_BYTES, count + 1);
-	port_fence(port);
+	if (!MUTANT(FENCE_CATALOG))
+		port_fence(port);
 	port->counts.word_writes += 2;
-	atomic_store_explicit(&root->split_count, first + taken, memory_order_relaxed);
+	port_word_store(port, SPLIT_COUNT_OFFSET, first + taken, memory_order_relaxed);
 	/* [catalog.count] Release; pairs with catalog_count(). Visible: the lines by their write-back and the fence.
 	 * Crash before this: the table does not exist. */
-	atomic_store_explicit(&root->table_count, count + 1, memory_order_release);
+	port_word_store(port, TABLE_COUNT_OFFSET, count + 1, memory_order_release);
 	*id = count;
 	return LG_OK;
 }

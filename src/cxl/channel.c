@@ -45,12 +45,12 @@ static bool room_for(const struct channel_end *end, uint32_t lines)
 /* Takes note of an acknowledgement. Whatever the line holds, the result lies between the last one and what was sent. */
 static void look_at_acknowledgement(struct cxl_port *port, struct channel_end *end)
 {
-	const struct pod_line *line = port_line(port, acknowledgement_offset(end));
+	pod_off line = acknowledgement_offset(end);
 	uint64_t payload[LINE_BYTES / 8];
 	uint64_t tag = line_fresh_tag(port, line);
 	uint64_t consumed = (tag & SEQUENCE_MASK) - 1;
 	port->counts.line_reads++;
-	line_copy_out(payload, line);
+	line_copy_out(port, line, payload);
 	/* Another generation's, or none yet; or it is being written: the next look will see it. */
 	if ((tag & ~SEQUENCE_MASK) != end->generation || payload[0] != consumed)
 		return;
@@ -75,7 +75,8 @@ void channel_send(struct cxl_port *port, struct channel_end *end, const struct m
 	for (uint32_t i = 0; i < lines; i++)
 		line_write(port, line_offset(end, end->position + i), from + (size_t)i * LINE_PAYLOAD_BYTES,
 		        tag_of(end, end->position + i));
-	port_fence(port);
+	if (!MUTANT(FENCE_CHANNEL))
+		port_fence(port);
 	end->position += lines;
 }
 
@@ -83,7 +84,7 @@ void channel_send(struct cxl_port *port, struct channel_end *end, const struct m
  * ring ago; everything else was never written by a sender. */
 static enum channel_result missing_line(struct cxl_port *port, const struct channel_end *end, uint64_t line)
 {
-	uint64_t tag = line_fresh_tag(port, port_line(port, line_offset(end, line)));
+	uint64_t tag = line_fresh_tag(port, line_offset(end, line));
 	uint64_t sequence = tag & SEQUENCE_MASK;
 	if ((tag & ~SEQUENCE_MASK) != end->generation || sequence == 0)
 		return CHANNEL_EMPTY;
@@ -121,7 +122,7 @@ void channel_resync(struct cxl_port *port, struct channel_end *end)
 	uint64_t last = end->position;
 	for (uint32_t i = 0; i < CHANNEL_LINES; i++) {
 		uint64_t line = end->position + i;
-		if (line_fresh_tag(port, port_line(port, line_offset(end, line))) == tag_of(end, line))
+		if (line_fresh_tag(port, line_offset(end, line)) == tag_of(end, line))
 			last = line + 1;
 	}
 	end->position = last;
@@ -134,6 +135,7 @@ void channel_acknowledge(struct cxl_port *port, struct channel_end *end, bool no
 	if (since == 0 || (!now && since < ACKNOWLEDGE_LINES))
 		return;
 	line_write(port, acknowledgement_offset(end), payload, tag_of(end, end->position));
-	port_fence(port);
+	if (!MUTANT(FENCE_ACKNOWLEDGEMENT))
+		port_fence(port);
 	end->acknowledged = end->position;
 }

@@ -5,18 +5,17 @@
  */
 #include "cxl/pod.h"
 
-static struct pod_clock *pod_clock(const struct cxl_port *port)
-{
-	return (struct pod_clock *)(void *)(port->base + POD_CLOCK_OFFSET);
-}
+enum {
+	EPOCH_OFFSET = POD_CLOCK_OFFSET + offsetof(struct pod_clock, epoch),
+	PRIORITY_OFFSET = POD_CLOCK_OFFSET + offsetof(struct pod_clock, priority),
+};
 
 void epoch_tick(struct cxl_port *port, uint64_t seen)
 {
 	port->counts.word_writes++;
 	/* [epoch.tick] Release half; pairs with the acquire in epoch_load(). Relaxed on failure: then somebody else has
 	 * ticked, and nothing is read because of what was seen. */
-	atomic_compare_exchange_strong_explicit(
-	        &pod_clock(port)->epoch, &seen, seen + 1, memory_order_acq_rel, memory_order_relaxed);
+	port_word_swap(port, EPOCH_OFFSET, &seen, seen + 1, memory_order_acq_rel);
 }
 
 void epoch_reach(struct cxl_port *port, uint64_t wanted)
@@ -34,14 +33,12 @@ bool priority_take(struct cxl_port *port, uint64_t id)
 		return false;
 	port->counts.word_writes++;
 	/* Relaxed: a hint, as in priority_load(); rows are protected by their words alone. */
-	return atomic_compare_exchange_strong_explicit(
-	        &pod_clock(port)->priority, &seen, id, memory_order_relaxed, memory_order_relaxed);
+	return port_word_swap(port, PRIORITY_OFFSET, &seen, id, memory_order_relaxed);
 }
 
 void priority_drop(struct cxl_port *port, uint64_t id)
 {
 	port->counts.word_writes++;
 	/* Relaxed: as above. If it fails, it had expired and is another's now. */
-	atomic_compare_exchange_strong_explicit(
-	        &pod_clock(port)->priority, &id, 0, memory_order_relaxed, memory_order_relaxed);
+	port_word_swap(port, PRIORITY_OFFSET, &id, 0, memory_order_relaxed);
 }

@@ -11,12 +11,12 @@ static uint64_t owner_count(const struct cxl_port *port, enum claim_kind kind)
 	return kind == CLAIM_EXTENT ? port->geometry->extent_count : port->geometry->block_count;
 }
 
-static _Atomic uint64_t *owner_word(const struct cxl_port *port, enum claim_kind kind, uint64_t index)
+static pod_off owner_offset(const struct cxl_port *port, enum claim_kind kind, uint64_t index)
 {
 	pod_off table =
 	        kind == CLAIM_EXTENT ? port->geometry->extent_owners_offset : port->geometry->block_owners_offset;
 	assert(index < owner_count(port, kind));
-	return port_word(port, table + index * 8);
+	return table + index * 8;
 }
 
 /* Nobody in the pod runs a transaction of the floor's epoch or an older one any more. */
@@ -32,9 +32,9 @@ bool claim_take(struct cxl_port *port, enum claim_kind kind, unsigned host, uint
 	uint64_t at = *hint < count ? *hint : 0;
 	*waiting = false;
 	for (uint64_t looked = 0; looked < count; looked++, at = at + 1 < count ? at + 1 : 0) {
-		_Atomic uint64_t *word = owner_word(port, kind, at);
+		pod_off word = owner_offset(port, kind, at);
 		/* Relaxed: the CAS decides, and acquires. */
-		uint64_t seen = atomic_load_explicit(word, memory_order_relaxed);
+		uint64_t seen = port_word_load(port, word, memory_order_relaxed);
 		if (seen & OWNER_TAKEN)
 			continue;
 		if (!floor_forgotten(seen & WORD_VERSION, pod_oldest)) {
@@ -45,8 +45,7 @@ bool claim_take(struct cxl_port *port, enum claim_kind kind, unsigned host, uint
 		port->counts.word_writes++;
 		/* [claim.give] Acquire; pairs with claim_give(): the former owner's last writes come first. Relaxed on
 		 * failure: another has it, look further. */
-		if (!atomic_compare_exchange_strong_explicit(
-		            word, &seen, mine, memory_order_acq_rel, memory_order_relaxed))
+		if (!port_word_swap(port, word, &seen, mine, memory_order_acq_rel))
 			continue;
 		*index = at;
 		*floor = mine & WORD_VERSION;
@@ -58,22 +57,22 @@ bool claim_take(struct cxl_port *port, enum claim_kind kind, unsigned host, uint
 
 void claim_give(struct cxl_port *port, enum claim_kind kind, uint64_t index, uint64_t floor)
 {
-	_Atomic uint64_t *word = owner_word(port, kind, index);
+	pod_off word = owner_offset(port, kind, index);
 	/* Relaxed: only its owner changes it now. A floor never sinks, so what was claimed and not used keeps its own. */
-	uint64_t seen = atomic_load_explicit(word, memory_order_relaxed);
+	uint64_t seen = port_word_load(port, word, memory_order_relaxed);
 	assert(seen & OWNER_TAKEN);
 	assert(floor <= WORD_VERSION);
 	uint64_t before = seen & WORD_VERSION;
 	port->counts.word_writes++;
 	/* [claim.give] Release; pairs with the acquire in claim_take(). Orders: all use of the space before it is free. */
-	atomic_store_explicit(word, floor > before ? floor : before, memory_order_release);
+	port_word_store(port, word, floor > before ? floor : before, memory_order_release);
 }
 
 static uint64_t count_matching(const struct cxl_port *port, enum claim_kind kind, uint64_t mask, uint64_t value)
 {
 	uint64_t count = owner_count(port, kind), matching = 0;
 	for (uint64_t i = 0; i < count; i++) /* Relaxed: a count of words that may change meanwhile. */
-		matching += (atomic_load_explicit(owner_word(port, kind, i), memory_order_relaxed) & mask) == value;
+		matching += (port_word_load(port, owner_offset(port, kind, i), memory_order_relaxed) & mask) == value;
 	return matching;
 }
 

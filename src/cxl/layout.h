@@ -42,7 +42,7 @@ enum {
 	EXTENT_BYTES = 1 << 20,
 	WORDS_PER_BLOCK = 512,
 	WORD_BLOCK_BYTES = WORDS_PER_BLOCK * 8,
-	POD_FORMAT_VERSION = 1,
+	POD_FORMAT_VERSION = 2,
 	CHANNEL_LANES = 2,   /* requests and replies apart: a reply never waits behind a request */
 	CHANNEL_LINES = 128, /* of a lane; a power of two; one line more acknowledges */
 	CHANNEL_BYTES = (CHANNEL_LINES + 1) * LINE_BYTES,
@@ -94,7 +94,8 @@ struct pod_member {
 	_Atomic uint64_t state; /* enum lg_member_state in the low 8 bits, incarnation above */
 	_Atomic uint64_t heartbeat;
 	_Atomic uint64_t pid;
-	uint64_t unused[5];
+	_Atomic uint64_t emulation; /* of its process: emu_pod_identity(); 0: none */
+	uint64_t unused[4];
 	/* a line of its own: read by owners that wait to reuse */
 	_Atomic uint64_t oldest_epoch; /* of this host's running transactions; UINT64_MAX when it is no member */
 	uint64_t unused2[7];

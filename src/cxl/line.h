@@ -15,6 +15,7 @@
 #ifndef LIGER_CXL_LINE_H
 #define LIGER_CXL_LINE_H
 
+#include "cxl/mutant.h"
 #include "cxl/port.h"
 
 struct pod_line {
@@ -29,8 +30,13 @@ static inline struct pod_line *port_line(const struct cxl_port *port, pod_off of
 }
 
 /* The payload copies move 64 bytes, tag included, when the destination has room: one vector load. */
-static inline void line_copy_out(void *dst, const struct pod_line *line)
+static inline void line_copy_out(const struct cxl_port *port, pod_off offset, void *dst)
 {
+	if (port_emulated(port)) {
+		emu_line_out(port_thread(port), offset, dst, LINE_PAYLOAD_BYTES);
+		return;
+	}
+	const struct pod_line *line = port_line(port, offset);
 	if (!LG_TSAN) {
 		memcpy(dst, line, LINE_BYTES);
 		return;
@@ -42,8 +48,13 @@ static inline void line_copy_out(void *dst, const struct pod_line *line)
 	memcpy(dst, words, sizeof words);
 }
 
-static inline void line_copy_in(struct pod_line *line, const void *src)
+static inline void line_copy_in(const struct cxl_port *port, pod_off offset, const void *src)
 {
+	if (port_emulated(port)) {
+		emu_line_in(port_thread(port), offset, src, LINE_PAYLOAD_BYTES);
+		return;
+	}
+	struct pod_line *line = port_line(port, offset);
 	if (!LG_TSAN) {
 		memcpy(line->payload, src, LINE_PAYLOAD_BYTES);
 		return;
@@ -55,48 +66,49 @@ static inline void line_copy_in(struct pod_line *line, const void *src)
 		atomic_store_explicit(&to[i], words[i], memory_order_relaxed);
 }
 
-/* Makes sure that the line in this host's cache has the tag; fetches it anew once if not. */
-static inline bool line_has_tag(struct cxl_port *port, const struct pod_line *line, uint64_t tag)
+/* The tag as this host's cache has it. [line.publish] Acquire; pairs with the release in line_write(): tag before payload. */
+static inline uint64_t line_tag(const struct cxl_port *port, pod_off offset)
 {
-	/* [line.publish] Acquire; pairs with the release in line_write(): tag before payload. */
-	if (atomic_load_explicit(&line->tag, memory_order_acquire) == tag)
-		return true;
-	port_flush(port, line);
-	port_full_fence(port);
-	return atomic_load_explicit(&line->tag, memory_order_acquire) == tag;
+	return port_load64(port, offset + offsetof(struct pod_line, tag), memory_order_acquire);
 }
 
 /* Reads the tag that memory, not this cache, holds. */
-static inline uint64_t line_fresh_tag(struct cxl_port *port, const struct pod_line *line)
+static inline uint64_t line_fresh_tag(struct cxl_port *port, pod_off offset)
 {
-	port_flush(port, line);
-	port_full_fence(port);
-	/* [line.publish] Acquire; pairs with the release in line_write(). */
-	return atomic_load_explicit(&line->tag, memory_order_acquire);
+	if (!MUTANT(FLUSH_LINE))
+		port_flush(port, offset);
+	if (!MUTANT(FULL_FENCE_LINE))
+		port_full_fence(port);
+	return line_tag(port, offset);
+}
+
+/* Makes sure that the line in this host's cache has the tag; fetches it anew once if not. */
+static inline bool line_has_tag(struct cxl_port *port, pod_off offset, uint64_t tag)
+{
+	return likely(line_tag(port, offset) == tag) || line_fresh_tag(port, offset) == tag;
 }
 
 /* Copies a line's payload to dst, which has room for 64 bytes. False: even memory has another tag, dst is undefined. */
 static inline bool line_read(struct cxl_port *port, pod_off offset, uint64_t tag, void *dst)
 {
-	const struct pod_line *line = port_line(port, offset);
 	port->counts.line_reads++;
-	if (!line_has_tag(port, line, tag))
+	if (!line_has_tag(port, offset, tag))
 		return false;
-	line_copy_out(dst, line);
+	line_copy_out(port, offset, dst);
 	return true;
 }
 
 /* Writes 56 bytes of payload, then the tag, and writes the line back. Visible after the next port_fence(). */
 static inline void line_write(struct cxl_port *port, pod_off offset, const void *payload, uint64_t tag)
 {
-	struct pod_line *line = port_line(port, offset);
 	port->counts.line_writes++;
-	line_copy_in(line, payload);
-	/* [line.publish] Release; pairs with the acquires in line_has_tag() and line_fresh_tag(). Orders: payload before
-	 * tag. Visible: after the write-back and the caller's fence. Crash before it: the old tag stands, or a mix
-	 * that only exists while the row's word is locked. */
-	atomic_store_explicit(&line->tag, tag, memory_order_release);
-	port_write_back(port, line);
+	line_copy_in(port, offset, payload);
+	/* [line.publish] Release; pairs with the acquire in line_tag(). Orders: payload before tag. Visible: after the
+	 * write-back and the caller's fence. Crash before it: the old tag stands, or a mix that only exists while the
+	 * row's word is locked. */
+	port_store64(port, offset + offsetof(struct pod_line, tag), tag, memory_order_release);
+	if (!MUTANT(WRITE_BACK_LINE))
+		port_write_back(port, offset);
 }
 
 #endif

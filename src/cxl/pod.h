@@ -12,9 +12,8 @@
 
 static inline uint64_t epoch_load(const struct cxl_port *port)
 {
-	const struct pod_clock *clock = (const void *)(port->base + POD_CLOCK_OFFSET);
 	/* [epoch.tick] Acquire; pairs with epoch_tick(): who sees an epoch sees what its ticker saw. */
-	return atomic_load_explicit(&clock->epoch, memory_order_acquire);
+	return port_word_load(port, POD_CLOCK_OFFSET + offsetof(struct pod_clock, epoch), memory_order_acquire);
 }
 
 /* Moves the epoch from `seen` to seen + 1, unless somebody else has. [epoch.tick] acq_rel. */
@@ -27,9 +26,8 @@ void epoch_reach(struct cxl_port *port, uint64_t wanted);
 
 static inline uint64_t priority_load(const struct cxl_port *port)
 {
-	const struct pod_clock *clock = (const void *)(port->base + POD_CLOCK_OFFSET);
 	/* Relaxed: a hint that others act on; nothing is read because of it. */
-	return atomic_load_explicit(&clock->priority, memory_order_relaxed);
+	return port_word_load(port, POD_CLOCK_OFFSET + offsetof(struct pod_clock, priority), memory_order_relaxed);
 }
 
 /* PRIORITY_EPOCHS after it was taken anybody may clear or take it: its holder may be dead. */
@@ -53,9 +51,9 @@ void priority_drop(struct cxl_port *port, uint64_t id);
 /* ---- Members ---- */
 
 /* Joins as `host`: free or left -> joining, with the next incarnation. LG_OK; LG_INUSE, with the pid and heartbeat of
- * who holds it in the message; LG_INVALID when host >= host_count; LG_MISMATCH when the pod is being destroyed. The
- * oldest epoch (the current one) is published before it returns. */
-int member_join(struct cxl_port *port, unsigned host, uint64_t *incarnation, struct lg_error *err);
+ * who holds it in the message; LG_INVALID when host >= host_count; LG_MISMATCH when the pod is being destroyed, or when
+ * another member runs under another emulation (a number from emu_pod_identity(); 0: none). The oldest epoch (the current one) is published before it returns. */
+int member_join(struct cxl_port *port, unsigned host, uint64_t emulation, uint64_t *incarnation, struct lg_error *err);
 void member_set_state(struct cxl_port *port, unsigned host, enum lg_member_state state);
 enum lg_member_state member_state(const struct cxl_port *port, unsigned host, uint64_t *incarnation);
 void member_beat(struct cxl_port *port, unsigned host);
@@ -75,8 +73,7 @@ uint64_t member_pod_oldest(const struct cxl_port *port);
 static inline unsigned partition_owner(const struct cxl_port *port, uint32_t partition)
 {
 	/* Acquire: a host that has taken a partition over has made its state visible before. [partition.place] */
-	return (unsigned)(atomic_load_explicit(port_word(port, POD_PARTITIONS_OFFSET + (pod_off)partition * 8),
-	                          memory_order_acquire) &
+	return (unsigned)(port_word_load(port, POD_PARTITIONS_OFFSET + (pod_off)partition * 8, memory_order_acquire) &
 	                  63);
 }
 
@@ -89,23 +86,21 @@ void partition_place(struct cxl_port *port, uint32_t partition, unsigned host);
 static inline void doorbell_ring(struct cxl_port *port, unsigned to, unsigned from)
 {
 	port->counts.word_writes++;
-	atomic_fetch_or_explicit(
-	        port_word(port, POD_DOORBELLS_OFFSET + (pod_off)to * 64), UINT64_C(1) << from, memory_order_seq_cst);
+	port_word_rmw(port, POD_DOORBELLS_OFFSET + (pod_off)to * 64, EMU_OR, UINT64_C(1) << from, memory_order_seq_cst);
 }
 
 /* Whether anybody has rung; a load of a word that is cached here until somebody rings. */
 static inline uint64_t doorbell_look(const struct cxl_port *port, unsigned host)
 {
 	/* Relaxed: doorbell_answer() follows when it is not 0. */
-	return atomic_load_explicit(port_word(port, POD_DOORBELLS_OFFSET + (pod_off)host * 64), memory_order_relaxed);
+	return port_word_load(port, POD_DOORBELLS_OFFSET + (pod_off)host * 64, memory_order_relaxed);
 }
 
 /* Takes the bits. [doorbell.ring] pairs with doorbell_ring(): what was put before the ring is there. */
 static inline uint64_t doorbell_answer(struct cxl_port *port, unsigned host)
 {
 	port->counts.word_writes++;
-	return atomic_exchange_explicit(
-	        port_word(port, POD_DOORBELLS_OFFSET + (pod_off)host * 64), 0, memory_order_seq_cst);
+	return port_word_rmw(port, POD_DOORBELLS_OFFSET + (pod_off)host * 64, EMU_EXCHANGE, 0, memory_order_seq_cst);
 }
 
 #endif

@@ -21,3 +21,9 @@ void port_init(struct cxl_port *port, uint8_t *base, const struct pod_geometry *
 	if (ebx & bit_CLWB)
 		port->write_back_kind = PORT_CLWB;
 }
+
+void port_emulate(struct cxl_port *port, struct emu_pod *pod)
+{
+	if (pod)
+		emu_thread_init(&port->emulation, pod);
+}

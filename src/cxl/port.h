@@ -1,8 +1,9 @@
 /* port.h: the one way by which a thread reaches pod memory.
  *
  * A port belongs to one thread. It knows the mapped region, its geometry (checked once at attach, kept in private memory,
- * so that no later content of the region can change it), and counts the accesses. Emulation modes will hang off it:
- * nothing outside src/cxl holds a pointer into the region.
+ * so that no later content of the region can change it), and counts the accesses. Nothing outside src/cxl holds a pointer
+ * into the region. Where the host runs under emulation (src/emulation) the port hands each access to the model instead of
+ * doing it; in the incoherent mode `base` is not even readable, so whoever goes past the port is found at once.
  *
  * Ordering and visibility are apart:
  *   - HWcc words are coherent; every operation is a C11 atomic with the order that its name in word.h or pod.h says.
@@ -15,6 +16,12 @@
 #include <string.h>
 
 #include "cxl/layout.h"
+#include "emulation/model.h"
+
+/* Builds without emulation (make EMULATION=0) have no trace of it on any path. */
+#ifndef LG_EMULATION
+#define LG_EMULATION 1
+#endif
 
 /* What this host knows of the region; from the header, checked by region_attach(). */
 struct pod_geometry {
@@ -35,31 +42,118 @@ struct cxl_port {
 	const struct pod_geometry *geometry;
 	struct port_counts counts;
 	uint8_t write_back_kind, flush_kind; /* enum port_instruction, by what the CPU has */
+	struct emu_thread emulation;         /* .pod is NULL: none */
 };
 
 enum port_instruction { PORT_CLFLUSH, PORT_CLFLUSHOPT, PORT_CLWB };
 
+#define likely(condition)   __builtin_expect(!!(condition), 1)
+#define unlikely(condition) __builtin_expect(!!(condition), 0)
+
 /* Finds out which instructions this CPU has. */
 void port_init(struct cxl_port *port, uint8_t *base, const struct pod_geometry *geometry);
+/* Right after port_init(): from now on the port's accesses are the model's business. NULL: nothing changes. */
+void port_emulate(struct cxl_port *port, struct emu_pod *pod);
+
+static inline bool port_emulated(const struct cxl_port *port)
+{
+	return LG_EMULATION && unlikely(port->emulation.pod != NULL);
+}
+
+/* The model's part of a port changes with every access, also where the caller only looks. */
+static inline struct emu_thread *port_thread(const struct cxl_port *port)
+{
+	return (struct emu_thread *)(uintptr_t)&port->emulation;
+}
+
+/* ---- HWcc: words. The memory order is a constant of the caller's; the emulation's are all seq_cst. ---- */
 
 static inline _Atomic uint64_t *port_word(const struct cxl_port *port, pod_off offset)
 {
 	return (_Atomic uint64_t *)(void *)(port->base + offset);
 }
 
-static inline void port_flush(struct cxl_port *port, const void *line)
+static inline uint64_t port_word_load(const struct cxl_port *port, pod_off offset, memory_order order)
 {
-	volatile char *p = (volatile char *)(uintptr_t)line;
+	if (port_emulated(port))
+		return emu_word_load(port_thread(port), offset);
+	return atomic_load_explicit(port_word(port, offset), order);
+}
+
+static inline void port_word_store(const struct cxl_port *port, pod_off offset, uint64_t value, memory_order order)
+{
+	if (port_emulated(port))
+		emu_word_store(port_thread(port), offset, value);
+	else
+		atomic_store_explicit(port_word(port, offset), value, order);
+}
+
+/* Compare and swap; `seen` changes if it fails, and then nothing is ordered. */
+static inline bool port_word_swap(
+        const struct cxl_port *port, pod_off offset, uint64_t *seen, uint64_t to, memory_order order)
+{
+	if (port_emulated(port))
+		return emu_word_swap(port_thread(port), offset, seen, to);
+	return atomic_compare_exchange_strong_explicit(port_word(port, offset), seen, to, order, memory_order_relaxed);
+}
+
+/* Read, modify, write: returns what was there before. */
+static inline uint64_t port_word_rmw(
+        const struct cxl_port *port, pod_off offset, enum emu_rmw operation, uint64_t operand, memory_order order)
+{
+	if (port_emulated(port))
+		return emu_word_rmw(port_thread(port), offset, operation, operand);
+	_Atomic uint64_t *word = port_word(port, offset);
+	switch (operation) {
+	case EMU_ADD: return atomic_fetch_add_explicit(word, operand, order);
+	case EMU_AND: return atomic_fetch_and_explicit(word, operand, order);
+	case EMU_OR: return atomic_fetch_or_explicit(word, operand, order);
+	case EMU_XOR: return atomic_fetch_xor_explicit(word, operand, order);
+	case EMU_EXCHANGE: break;
+	}
+	return atomic_exchange_explicit(word, operand, order);
+}
+
+/* ---- SWcc: 8 bytes that stand for themselves. Lines are line.h's. ---- */
+
+static inline uint64_t port_load64(const struct cxl_port *port, pod_off offset, memory_order order)
+{
+	if (port_emulated(port))
+		return emu_load64(port_thread(port), offset);
+	return atomic_load_explicit(port_word(port, offset), order);
+}
+
+static inline void port_store64(const struct cxl_port *port, pod_off offset, uint64_t value, memory_order order)
+{
+	if (port_emulated(port))
+		emu_store64(port_thread(port), offset, value);
+	else
+		atomic_store_explicit(port_word(port, offset), value, order);
+}
+
+/* ---- Visibility ---- */
+
+static inline void port_flush(struct cxl_port *port, pod_off line)
+{
 	port->counts.line_flushes++;
+	if (port_emulated(port)) {
+		emu_flush(&port->emulation, line);
+		return;
+	}
+	volatile char *p = (volatile char *)(port->base + line);
 	if (port->flush_kind == PORT_CLFLUSHOPT)
 		__asm__ volatile("clflushopt %0" : "+m"(*p)::"memory");
 	else
 		__asm__ volatile("clflush %0" : "+m"(*p)::"memory");
 }
 
-static inline void port_write_back(struct cxl_port *port, const void *line)
+static inline void port_write_back(struct cxl_port *port, pod_off line)
 {
-	volatile char *p = (volatile char *)(uintptr_t)line;
+	if (port_emulated(port)) {
+		emu_write_back(&port->emulation, line);
+		return;
+	}
+	volatile char *p = (volatile char *)(port->base + line);
 	if (port->write_back_kind == PORT_CLWB)
 		__asm__ volatile("clwb %0" : "+m"(*p)::"memory");
 	else if (port->write_back_kind == PORT_CLFLUSHOPT)
@@ -72,6 +166,8 @@ static inline void port_write_back(struct cxl_port *port, const void *line)
 static inline void port_fence(struct cxl_port *port)
 {
 	port->counts.fences++;
+	if (port_emulated(port))
+		emu_fence(&port->emulation);
 	__asm__ volatile("sfence" ::: "memory");
 }
 
@@ -79,11 +175,10 @@ static inline void port_fence(struct cxl_port *port)
 static inline void port_full_fence(struct cxl_port *port)
 {
 	port->counts.fences++;
+	if (port_emulated(port))
+		emu_full_fence(&port->emulation);
 	__asm__ volatile("mfence" ::: "memory");
 }
-
-#define likely(condition)   __builtin_expect(!!(condition), 1)
-#define unlikely(condition) __builtin_expect(!!(condition), 0)
 
 /* Copies of memory that another thread may be writing: whoever copies looks at a word or version afterwards and throws
  * the copy away if it changed (a seqlock). Under ThreadSanitizer they are relaxed atomics, which is what the C11 model

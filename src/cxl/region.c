@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 int region_map(const char *uri, int fd, uint64_t bytes, int protection, uint8_t **base, struct lg_error *err)
@@ -65,29 +66,59 @@ uint32_t region_page_bytes(const uint8_t *base)
 	return page_bytes;
 }
 
-static int attach(const char *uri, bool writable, uint64_t expect_cookie, struct region *region, struct lg_error *err)
+/* Whether the mapping's memory itself may have been another pod's before, and in use by other machines. */
+static bool is_device_memory(const struct region_place *place, int fd)
 {
-	struct region_place place;
+	struct statx st;
+	if (place->backend->is_device)
+		return true;
+	/* A file on fsdax or famfs. A kernel that does not say is one that has neither. */
+	return !statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS, &st) && (st.stx_attributes & STATX_ATTR_DAX);
+}
+
+/* A region that was opened and mapped: whether it is a pod, and lies where it should. */
+static int verify(const struct region_place *place, uint64_t expect_cookie, struct region *r, struct lg_error *err)
+{
+	int code = pod_header_verify(place->uri, (const void *)r->base, r->bytes, expect_cookie, &r->geometry, err);
+	return code ? code : region_node_verify(place, r->base, r->bytes, LG_MISMATCH, err);
+}
+
+int region_attach_at(const struct region_place *place, bool writable, uint64_t expect_cookie, struct region *region,
+        struct lg_error *err)
+{
 	struct region r = {0};
 	int fd;
-	int code = region_place_of(uri, &place, err);
+	int code = region_node_check(place, err);
 	if (!code)
-		code = region_open_file(&place, writable ? O_RDWR : O_RDONLY, &fd, &r.bytes, err);
+		code = region_open_file(place, writable ? O_RDWR : O_RDONLY, &fd, &r.bytes, err);
 	if (code)
 		return code;
-	code = region_map(uri, fd, r.bytes, writable ? PROT_READ | PROT_WRITE : PROT_READ, &r.base, err);
+	if (place->backend->is_device)
+		code = dax_pod_bytes(place, fd, &r.bytes, err);
+	if (!code)
+		code = region_map(place->uri, fd, r.bytes, writable ? PROT_READ | PROT_WRITE : PROT_READ, &r.base, err);
+	bool drop_lines = writable && is_device_memory(place, fd);
 	(void)close(fd); /* nothing was written through it */
 	if (code)
 		return code;
-	code = pod_header_verify(uri, (const void *)r.base, r.bytes, expect_cookie, &r.geometry, err);
+	code = verify(place, expect_cookie, &r, err);
 	if (code) {
 		region_unmap(r.base, r.bytes);
 		return code;
 	}
+	if (drop_lines) /* region_dax.c: "Stale lines" */
+		dax_flush(r.base + r.geometry.hwcc_bytes, r.geometry.swcc_bytes);
 	r.page_bytes = region_page_bytes(r.base);
-	memcpy(r.uri, uri, strlen(uri) + 1); /* it fits: region_place_of() */
+	memcpy(r.uri, place->uri, strlen(place->uri) + 1); /* it fits: region_place_of() */
 	*region = r;
 	return LG_OK;
+}
+
+static int attach(const char *uri, bool writable, uint64_t expect_cookie, struct region *region, struct lg_error *err)
+{
+	struct region_place place;
+	int code = region_place_of(uri, &place, err);
+	return code ? code : region_attach_at(&place, writable, expect_cookie, region, err);
 }
 
 int region_attach(const char *uri, uint64_t expect_cookie, struct region *region, struct lg_error *err)

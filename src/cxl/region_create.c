@@ -1,4 +1,5 @@
-/* region_create.c: making a region and removing one.
+/* region_create.c: making a region and removing one. In a file, as here; on a device, which is neither made nor removed,
+ * as the head of region_dax.c says.
  *
  * Create                                      A crash after it leaves
  *   1. make the file exclusively, lock it     an empty file: no pod, removed by hand
@@ -39,8 +40,9 @@ static uint64_t free_bytes_of(int fd)
 	return (uint64_t)fs.f_bavail * fs.f_frsize;
 }
 
-static int refuse_space(const char *uri, int fd, uint64_t bytes, struct lg_error *err)
+static int refuse_space(const struct region_place *place, int fd, uint64_t bytes, struct lg_error *err)
 {
+	const char *uri = place->uri;
 	uint64_t free_bytes = free_bytes_of(fd);
 	if (free_bytes == UINT64_MAX)
 		return error_set(err, LG_NOSPACE,
@@ -54,14 +56,14 @@ static int refuse_space(const char *uri, int fd, uint64_t bytes, struct lg_error
 }
 
 /* Gets memory for [from, to) now: later, a full file system would be a SIGBUS in the middle of a transaction. */
-static int reserve(
-        const char *uri, int fd, uint8_t *base, uint64_t from, uint64_t to, bool populate, struct lg_error *err)
+static int reserve(const struct region_place *place, int fd, uint8_t *base, uint64_t from, uint64_t to, bool populate,
+        struct lg_error *err)
 {
 	if (populate) {
 		if (!madvise(base + from, to - from, MADV_POPULATE_WRITE))
 			return LG_OK;
 		if (errno == EFAULT || errno == ENOMEM) /* what would have been SIGBUS */
-			return refuse_space(uri, fd, to, err);
+			return refuse_space(place, fd, to, err);
 		/* Kernels before 5.14 say EINVAL: the other way is left. */
 	}
 	int failed;
@@ -70,24 +72,26 @@ static int reserve(
 	while (failed == EINTR);
 	errno = failed;
 	if (failed == ENOSPC || failed == EFBIG || failed == ENOMEM)
-		return refuse_space(uri, fd, to, err);
+		return refuse_space(place, fd, to, err);
 	if (failed)
-		return error_set(err, LG_SYSTEM, "cannot create %s: posix_fallocate of %" PRIu64 " bytes: %m", uri, to);
+		return error_set(
+		        err, LG_SYSTEM, "cannot create %s: posix_fallocate of %" PRIu64 " bytes: %m", place->uri, to);
 	return LG_OK;
 }
 
 /* All of it. If the first part came as a huge page the rest is faulted in the same way, so that it comes so too; else
- * fallocate() gets small pages several times faster (0.3 s a GiB on the machine it was measured on). */
-static int reserve_all(const char *uri, int fd, uint8_t *base, uint64_t bytes, struct lg_error *err)
+ * fallocate() gets small pages several times faster (0.3 s a GiB on the machine it was measured on). With a node the
+ * pages are faulted in too, through the mapping that was bound to it. */
+static int reserve_all(const struct region_place *place, int fd, uint8_t *base, uint64_t bytes, struct lg_error *err)
 {
-	int code = reserve(uri, fd, base, 0, HUGE_PAGE_BYTES, true, err);
+	int code = reserve(place, fd, base, 0, HUGE_PAGE_BYTES, true, err);
 	if (code)
 		return code;
 	struct pod_header *header = (void *)base;
 	atomic_store_explicit(
 	        &header->magic, POD_MAGIC_UNFINISHED, memory_order_relaxed); /* relaxed: nobody relies on it */
-	bool huge = region_page_bytes(base) == HUGE_PAGE_BYTES;
-	return reserve(uri, fd, base, HUGE_PAGE_BYTES, bytes, huge, err);
+	bool populate = place->node != NO_NODE || region_page_bytes(base) == HUGE_PAGE_BYTES;
+	return reserve(place, fd, base, HUGE_PAGE_BYTES, bytes, populate, err);
 }
 
 /* The region is all zeros but for its magic, and nobody uses it: plain order is enough until the magic. */
@@ -104,8 +108,10 @@ static void write_empty_pod(uint8_t *base, const struct pod_geometry *g)
 	for (uint32_t p = 0; p < g->partition_count; p++)
 		partition_place(&port, p, p % g->host_count);
 	pod_header_fill(header, g);
+	dax_flush(base, g->words_offset); /* on a device it is there for good before the magic is */
 	/* [header.magic] Release; pairs with pod_header_verify(): everything above is there before it. */
 	atomic_store_explicit(&header->magic, POD_MAGIC, memory_order_release);
+	dax_flush(base, LINE_BYTES);
 }
 
 static int choose_cookie(uint64_t *cookie, struct lg_error *err)
@@ -118,78 +124,162 @@ static int choose_cookie(uint64_t *cookie, struct lg_error *err)
 }
 
 /* Makes the pod in a file that was just made. */
-static int create_in(const char *uri, int fd, const struct pod_geometry *geometry, struct lg_error *err)
+static int create_in(
+        const struct region_place *place, int fd, const struct pod_geometry *geometry, struct lg_error *err)
 {
+	const char *uri = place->uri;
+	uint64_t bytes = geometry->region_bytes;
 	uint8_t *base;
 	if (flock(fd, LOCK_EX))
 		return error_set(err, LG_SYSTEM, "cannot lock %s: flock: %m", uri);
 	if (fchmod(fd, S_IRUSR | S_IWUSR)) /* the umask may have taken from it, a default ACL have added to it */
 		return error_set(err, LG_SYSTEM, "cannot make %s its owner's alone: fchmod: %m", uri);
-	if (ftruncate(fd, (off_t)geometry->region_bytes)) {
+	if (ftruncate(fd, (off_t)bytes)) {
 		if (errno == ENOSPC || errno == EFBIG)
-			return refuse_space(uri, fd, geometry->region_bytes, err);
-		return error_set(err, LG_SYSTEM, "cannot size %s to %" PRIu64 " bytes: ftruncate: %m", uri,
-		        geometry->region_bytes);
+			return refuse_space(place, fd, bytes, err);
+		return error_set(err, LG_SYSTEM, "cannot size %s to %" PRIu64 " bytes: ftruncate: %m", uri, bytes);
 	}
-	if (free_bytes_of(fd) < geometry->region_bytes)
-		return refuse_space(uri, fd, geometry->region_bytes, err); /* at once, not after filling it */
-	int code = region_map(uri, fd, geometry->region_bytes, PROT_READ | PROT_WRITE, &base, err);
+	if (free_bytes_of(fd) < bytes)
+		return refuse_space(place, fd, bytes, err); /* at once, not after filling it */
+	int code = region_node_room(place, fd, bytes, err);
+	if (!code)
+		code = region_map(uri, fd, bytes, PROT_READ | PROT_WRITE, &base, err);
 	if (code)
 		return code;
-	code = reserve_all(uri, fd, base, geometry->region_bytes, err);
+	code = region_node_bind(place, base, bytes, err);
+	if (!code)
+		code = reserve_all(place, fd, base, bytes, err);
+	if (!code)
+		code = region_node_verify(place, base, bytes, LG_SYSTEM, err);
 	if (!code)
 		write_empty_pod(base, geometry);
-	region_unmap(base, geometry->region_bytes);
+	region_unmap(base, bytes);
 	return code;
 }
 
-int region_create(const char *uri, const struct lg_pod_config *config, struct lg_error *err)
+static int create_in_file(const struct region_place *place, const struct pod_geometry *geometry, struct lg_error *err)
 {
-	struct region_place place;
+	int fd = place->backend->open(place->name, O_RDWR | O_CREAT | O_EXCL);
+	if (fd < 0 && errno == EEXIST)
+		return error_set(err, LG_EXISTS,
+		        "cannot create %s: it exists already; remove it with `liger pod destroy`, or choose another "
+		        "name",
+		        place->uri);
+	if (fd < 0)
+		return error_set(err, LG_SYSTEM, "cannot create %s: %m", place->uri);
+	int code = create_in(place, fd, geometry, err);
+	if (code)
+		(void)place->backend->remove(place->name); /* we made it; the first error is the one to tell */
+	(void)close(fd);                                   /* written through the mapping only */
+	return code;
+}
+
+/* Locks what others may be creating or destroying. */
+static int lock_now(const char *verb, const struct region_place *place, int fd, struct lg_error *err)
+{
+	if (!flock(fd, LOCK_EX | LOCK_NB))
+		return LG_OK;
+	if (errno == EWOULDBLOCK)
+		return error_set(err, LG_INUSE, "cannot %s %s: another process is creating or destroying it right now",
+		        verb, place->uri);
+	return error_set(err, LG_SYSTEM, "cannot lock %s: flock: %m", place->uri);
+}
+
+static int create_on_device(const struct region_place *place, const struct pod_geometry *geometry, struct lg_error *err)
+{
+	uint64_t device_bytes, bytes = geometry->region_bytes;
+	uint8_t *base;
+	int fd;
+	int code = region_open_file(place, O_RDWR, &fd, &device_bytes, err);
+	if (code)
+		return code;
+	if (bytes > device_bytes)
+		code = error_set(err, LG_NOSPACE,
+		        "cannot create %s: the parts need %" PRIu64 " MiB (%" PRIu64 " hardware-coherent, %" PRIu64
+		        " software-coherent), the device has %" PRIu64 " MiB; choose smaller parts",
+		        place->uri, bytes >> 20, geometry->hwcc_bytes >> 20, geometry->swcc_bytes >> 20,
+		        device_bytes >> 20);
+	if (!code)
+		code = lock_now("create", place, fd, err);
+	if (!code)
+		code = region_map(place->uri, fd, bytes, PROT_READ | PROT_WRITE, &base, err);
+	if (!code) {
+		code = dax_claim(place, base, err);
+		if (!code) {
+			dax_zero(base, bytes);
+			write_empty_pod(base, geometry);
+		}
+		region_unmap(base, bytes);
+	}
+	(void)close(fd); /* written through the mapping only */
+	return code;
+}
+
+int region_create_at(const struct region_place *place, const struct lg_pod_config *config, struct lg_error *err)
+{
 	struct pod_geometry geometry;
-	int code = region_place_of(uri, &place, err);
+	int code = region_node_check(place, err);
 	if (!code)
 		code = pod_geometry_compute(config, &geometry, err);
 	if (!code)
 		code = choose_cookie(&geometry.cookie, err);
 	if (code)
 		return code;
-	int fd = place.backend->open(place.name, O_RDWR | O_CREAT | O_EXCL);
-	if (fd < 0 && errno == EEXIST)
-		return error_set(err, LG_EXISTS,
-		        "cannot create %s: it exists already; remove it with `liger pod destroy`, or choose another "
-		        "name",
-		        uri);
-	if (fd < 0)
-		return error_set(err, LG_SYSTEM, "cannot create %s: %m", uri);
-	code = create_in(uri, fd, &geometry, err);
-	if (code)
-		(void)place.backend->remove(place.name); /* we made it; the first error is the one to tell */
-	(void)close(fd);                                 /* written through the mapping only */
-	return code;
+	return place->backend->is_device ? create_on_device(place, &geometry, err)
+	                                 : create_in_file(place, &geometry, err);
 }
 
-static int refuse_members(const char *uri, const struct cxl_port *port, struct lg_error *err)
+int region_create(const char *uri, const struct lg_pod_config *config, struct lg_error *err)
+{
+	struct region_place place;
+	int code = region_place_of(uri, &place, err);
+	return code ? code : region_create_at(&place, config, err);
+}
+
+/* On a device a member may be a process of another machine, of which nobody here can tell whether it is alive. */
+static int refuse_member_of_device(
+        const struct region_place *place, const struct cxl_port *port, unsigned host, struct lg_error *err)
+{
+	enum lg_member_state state = member_state(port, host, NULL);
+	if (state == LG_MEMBER_FREE || state == LG_MEMBER_LEFT)
+		return LG_OK;
+	return error_set(err, LG_INUSE,
+	        "cannot destroy %s: host %u is a member, as process %d of this machine or another one; end it first, "
+	        "or "
+	        "if it has died use force: a living one would write into the next pod on the device",
+	        place->uri, host, member_pid(port, host));
+}
+
+static int refuse_members(const struct region_place *place, const struct cxl_port *port, struct lg_error *err)
 {
 	for (unsigned host = 0; host < port->geometry->host_count; host++) {
+		int code = place->backend->is_device ? refuse_member_of_device(place, port, host, err) : LG_OK;
+		if (code)
+			return code;
 		if (member_alive(port, host))
 			return error_set(err, LG_INUSE,
 			        "cannot destroy %s: host %u is a member and its process %d is alive; end it first, or "
 			        "use "
 			        "force",
-			        uri, host, member_pid(port, host));
+			        place->uri, host, member_pid(port, host));
 	}
 	return LG_OK;
 }
 
 /* Marks the region as unfinished, if it is a pod and free. */
-static int unmake(const char *uri, uint8_t *base, uint64_t bytes, bool force, struct lg_error *err)
+static int unmake(const struct region_place *place, uint8_t *base, uint64_t bytes, bool force, struct lg_error *err)
 {
+	const char *uri = place->uri;
 	struct pod_header *header = (void *)base;
 	struct pod_geometry geometry;
 	struct cxl_port port;
 	/* Acquire: [header.magic], as in pod_header_verify(). */
 	uint64_t magic = atomic_load_explicit(&header->magic, memory_order_acquire);
+	if (magic == POD_MAGIC_UNFINISHED && place->backend->is_device && !force)
+		return error_set(err, LG_INUSE,
+		        "cannot destroy %s: its creation or destruction was not finished, or goes on on another "
+		        "machine; if it does not, use force",
+		        uri);
 	if (magic == POD_MAGIC_UNFINISHED)
 		return LG_OK; /* its creator or destroyer has died: we hold the lock */
 	int code = pod_header_verify(uri, header, bytes, 0, &geometry, err);
@@ -198,47 +288,49 @@ static int unmake(const char *uri, uint8_t *base, uint64_t bytes, bool force, st
 		code = LG_OK;
 	else if (!code && !force) {
 		port_init(&port, base, &geometry);
-		code = refuse_members(uri, &port, err);
+		code = refuse_members(place, &port, err);
 	}
 	if (code)
 		return code;
 	/* [pod.unmake] seq_cst; pairs with member_join(): who becomes a member from now on sees that it is no pod, and
 	 * who was one before is seen here. */
 	atomic_store_explicit(&header->magic, POD_MAGIC_UNFINISHED, memory_order_seq_cst);
-	code = force ? LG_OK : refuse_members(uri, &port, err);
+	code = force ? LG_OK : refuse_members(place, &port, err);
 	if (code)
 		/* Release: [header.magic], a pod as before. Who tried to join meanwhile was refused, which was true. */
 		atomic_store_explicit(&header->magic, POD_MAGIC, memory_order_release);
 	return code;
 }
 
-int region_destroy(const char *uri, bool force, struct lg_error *err)
+int region_destroy_at(const struct region_place *place, bool force, struct lg_error *err)
 {
-	struct region_place place;
 	uint64_t bytes;
 	uint8_t *base;
 	int fd;
-	int code = region_place_of(uri, &place, err);
-	if (!code)
-		code = region_open_file(&place, O_RDWR, &fd, &bytes, err);
+	int code = region_open_file(place, O_RDWR, &fd, &bytes, err);
 	if (code)
 		return code;
-	if (flock(fd, LOCK_EX | LOCK_NB)) {
-		code = errno == EWOULDBLOCK
-		               ? error_set(err, LG_INUSE,
-		                         "cannot destroy %s: another process is creating or destroying it right now",
-		                         uri)
-		               : error_set(err, LG_SYSTEM, "cannot lock %s: flock: %m", uri);
-		goto out;
-	}
-	code = region_map(uri, fd, bytes, PROT_READ | PROT_WRITE, &base, err);
+	code = lock_now("destroy", place, fd, err);
+	if (!code && place->backend->is_device)
+		code = dax_pod_bytes(place, fd, &bytes, err);
+	if (!code)
+		code = region_map(place->uri, fd, bytes, PROT_READ | PROT_WRITE, &base, err);
 	if (code)
 		goto out;
-	code = unmake(uri, base, bytes, force, err);
+	code = unmake(place, base, bytes, force, err);
+	if (!code && place->backend->is_device)
+		dax_clear(base);
 	region_unmap(base, bytes);
-	if (!code && place.backend->remove(place.name) && errno != ENOENT)
-		code = error_set(err, LG_SYSTEM, "cannot remove %s: %m", uri);
+	if (!code && place->backend->remove && place->backend->remove(place->name) && errno != ENOENT)
+		code = error_set(err, LG_SYSTEM, "cannot remove %s: %m", place->uri);
 out:
 	(void)close(fd);
 	return code;
+}
+
+int region_destroy(const char *uri, bool force, struct lg_error *err)
+{
+	struct region_place place;
+	int code = region_place_of(uri, &place, err);
+	return code ? code : region_destroy_at(&place, force, err);
 }

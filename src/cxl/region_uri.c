@@ -1,10 +1,13 @@
-/* region_uri.c: from a URI to the file that backs a region. A new kind of memory is a new line in backends[]. */
+/* region_uri.c: from a URI, SCHEME:NAME[?OPTION=VALUE[&...]], to the file that backs a region. A new kind of memory is a
+ * new line in backends[], a new option one in take_option(). */
 #include "cxl/region_private.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -51,11 +54,60 @@ static int file_open_region(const char *name, int flags)
 	return open(name, flags | O_CLOEXEC | O_NONBLOCK, S_IRUSR | S_IWUSR);
 }
 
+static const char *dax_flaw(const char *name)
+{
+	return *name ? NULL : "the path is empty; write dax:PATH, such as dax:/dev/dax0.0";
+}
+
 static const struct region_backend backends[] = {
-        {"shm:", shm_flaw, shm_open_region, shm_remove},
-        {"file:", file_flaw, file_open_region, unlink},
+        {"shm:", shm_flaw, shm_open_region, shm_remove, false},
+        {"file:", file_flaw, file_open_region, unlink, false},
+        {"dax:", dax_flaw, file_open_region, NULL, true},
 };
-#define KNOWN_SCHEMES "shm:NAME and file:PATH"
+#define KNOWN_SCHEMES "shm:NAME, file:PATH and dax:PATH"
+
+static int take_node(struct region_place *place, const char *value, struct lg_error *err)
+{
+	char *end;
+	if (place->backend->is_device)
+		return error_set(err, LG_INVALID,
+		        "cannot use %s: a device's memory lies where the device is, so ?node= cannot choose; leave it "
+		        "out (`liger probe topology` shows the device's node)",
+		        place->uri);
+	if (place->node != NO_NODE)
+		return error_set(err, LG_INVALID, "cannot use %s: it names two nodes; name one", place->uri);
+	/* strtoul() would take a sign or blanks as well. */
+	unsigned long node = strtoul(value, &end, 10);
+	if (!isdigit((unsigned char)*value) || *end || node >= MAX_NUMA_NODES)
+		return error_set(err, LG_INVALID,
+		        "cannot use %s: '%s' is no NUMA node; write ?node=N with N from 0 to %d (`liger probe "
+		        "topology` lists them)",
+		        place->uri, value, MAX_NUMA_NODES - 1);
+	place->node = (int)node;
+	return LG_OK;
+}
+
+static int take_option(struct region_place *place, const char *option, struct lg_error *err)
+{
+	static const char node[] = "node=";
+	if (!strncmp(option, node, strlen(node)))
+		return take_node(place, option + strlen(node), err);
+	return error_set(err, LG_INVALID,
+	        "cannot use %s: '%s' is no option of a region; the one option is ?node=N, the NUMA node its memory is "
+	        "to lie on",
+	        place->uri, option);
+}
+
+/* `options` is cut up. */
+static int take_options(struct region_place *place, char *options, struct lg_error *err)
+{
+	for (char *option; (option = strsep(&options, "&"));) {
+		int code = take_option(place, option, err);
+		if (code)
+			return code;
+	}
+	return LG_OK;
+}
 
 int region_place_of(const char *uri, struct region_place *place, struct lg_error *err)
 {
@@ -70,21 +122,24 @@ int region_place_of(const char *uri, struct region_place *place, struct lg_error
 		size_t length = strlen(backend->scheme);
 		if (strncmp(uri, backend->scheme, length))
 			continue;
-		*place = (struct region_place){backend, uri, uri + length};
-		if (strchr(place->name, '?'))
-			return error_set(err, LG_INVALID,
-			        "cannot use %s: this version knows no options of a region (what follows the '?', such "
-			        "as "
-			        "?node=N); leave them out",
-			        uri);
+		*place = (struct region_place){
+		        .backend = backend, .uri = uri, .node = NO_NODE, .machine = &region_this_machine};
+		memcpy(place->name, uri + length, strlen(uri + length) + 1); /* it fits: see above */
+		char *options = strchr(place->name, '?');
+		if (options)
+			*options++ = '\0';
 		const char *flaw = backend->flaw(place->name);
-		return flaw ? error_set(err, LG_INVALID, "cannot use %s: %s", uri, flaw) : LG_OK;
+		if (flaw)
+			return error_set(err, LG_INVALID, "cannot use %s: %s", uri, flaw);
+		return options ? take_options(place, options, err) : LG_OK;
 	}
 	return error_set(err, LG_INVALID, "cannot use %s: this version knows regions named by " KNOWN_SCHEMES, uri);
 }
 
 int region_open_file(const struct region_place *place, int flags, int *fd, uint64_t *bytes, struct lg_error *err)
 {
+	if (place->backend->is_device)
+		return dax_open(place, flags, fd, bytes, err);
 	*fd = place->backend->open(place->name, flags);
 	if (*fd < 0 && (errno == ENOENT || errno == ENOTDIR))
 		return error_set(

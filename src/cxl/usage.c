@@ -15,7 +15,8 @@ void usage_publish(struct cxl_port *port, unsigned host, const struct host_usage
 	const uint8_t *from = (const uint8_t *)usage;
 	for (int i = 0; i < USAGE_LINES; i++)
 		line_write(port, offset + (pod_off)i * LINE_BYTES, from + i * LINE_PAYLOAD_BYTES, counter);
-	port_fence(port);
+	if (!MUTANT(FENCE_USAGE))
+		port_fence(port);
 }
 
 bool usage_read(struct cxl_port *port, unsigned host, struct host_usage *usage)
@@ -24,13 +25,13 @@ bool usage_read(struct cxl_port *port, unsigned host, struct host_usage *usage)
 	uint8_t copy[USAGE_LINES * LINE_PAYLOAD_BYTES + LINE_BYTES -
 	             LINE_PAYLOAD_BYTES]; /* a line is copied with its tag */
 	for (int attempt = 0; attempt < USAGE_READ_TRIES; attempt++) {
-		uint64_t tag = line_fresh_tag(port, port_line(port, offset));
+		uint64_t tag = line_fresh_tag(port, offset);
 		if (tag == 0)
 			break;
 		bool whole = true;
 		for (int i = 0; i < USAGE_LINES && whole; i++)
 			whole = line_read(port, offset + (pod_off)i * LINE_BYTES, tag, copy + i * LINE_PAYLOAD_BYTES);
-		if (!whole || line_fresh_tag(port, port_line(port, offset)) != tag)
+		if (!whole || line_fresh_tag(port, offset) != tag)
 			continue;
 		memcpy(usage, copy, sizeof *usage);
 		return true;

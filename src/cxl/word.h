@@ -31,6 +31,7 @@
 #ifndef LIGER_CXL_WORD_H
 #define LIGER_CXL_WORD_H
 
+#include "cxl/mutant.h"
 #include "cxl/port.h"
 
 #define WORD_LOCK    (UINT64_C(1) << 63)
@@ -80,10 +81,21 @@ static inline bool word_idx_valid(const struct cxl_port *port, word_idx index)
 	return offset >= port->geometry->words_offset && offset < port->geometry->hwcc_bytes;
 }
 
+static inline pod_off word_offset(word_ref ref)
+{
+	return (pod_off)word_ref_index(ref) * 8;
+}
+
+static inline bool word_emulated(const struct cxl_port *port, word_ref ref)
+{
+	return word_ref_is_shared(ref) && port_emulated(port);
+}
+
+/* Not for a shared word under emulation. */
 static inline _Atomic uint64_t *word_at(const struct cxl_port *port, word_ref ref)
 {
 	if (word_ref_is_shared(ref))
-		return port_word(port, (pod_off)word_ref_index(ref) * 8);
+		return port_word(port, word_offset(ref));
 	return (_Atomic uint64_t *)(uintptr_t)ref;
 }
 
@@ -111,6 +123,8 @@ static inline bool word_same_version(uint64_t a, uint64_t b)
 /* [word.install] Acquire; pairs with the release of word_install(), word_open() and word_set_away(). */
 static inline uint64_t word_load(const struct cxl_port *port, word_ref ref)
 {
+	if (word_emulated(port, ref))
+		return emu_word_load(port_thread(port), word_offset(ref));
 	return atomic_load_explicit(word_at(port, ref), memory_order_acquire);
 }
 
@@ -122,12 +136,14 @@ static inline uint64_t word_load_again(const struct cxl_port *port, word_ref ref
 	 * writer: who saw a byte of a newer content sees the lock that came before it. */
 	atomic_thread_fence(memory_order_acquire);
 #endif
-	return atomic_load_explicit(word_at(port, ref), memory_order_acquire);
+	return word_load(port, ref);
 }
 
 static inline bool word_swap(struct cxl_port *port, word_ref ref, uint64_t seen, uint64_t to)
 {
 	word_count_write(port, ref);
+	if (word_emulated(port, ref))
+		return emu_word_swap(&port->emulation, word_offset(ref), &seen, to);
 	return atomic_compare_exchange_strong_explicit(word_at(port, ref), &seen, to, memory_order_acq_rel,
 	        memory_order_relaxed); /* relaxed on failure: the caller loads again */
 }
@@ -147,11 +163,11 @@ static inline bool word_try_lock(struct cxl_port *port, word_ref ref, uint64_t s
  * locks and before any content, orders them; pairs with [word.second-look]. */
 static inline void word_lock_own(struct cxl_port *port, word_ref ref)
 {
-	_Atomic uint64_t *word = word_at(port, ref);
 	if (word_ref_is_shared(ref)) {
 		word_count_write(port, ref);
-		atomic_fetch_xor_explicit(word, WORD_LOCK | WORD_INTENT, memory_order_acq_rel);
+		port_word_rmw(port, word_offset(ref), EMU_XOR, WORD_LOCK | WORD_INTENT, memory_order_acq_rel);
 	} else {
+		_Atomic uint64_t *word = word_at(port, ref);
 		/* Relaxed: only the holder changes a local word under intent; the commit's fence orders it. */
 		uint64_t now = atomic_load_explicit(word, memory_order_relaxed);
 		atomic_store_explicit(word, now ^ (WORD_LOCK | WORD_INTENT), memory_order_relaxed);
@@ -163,15 +179,21 @@ static inline void word_lock_own(struct cxl_port *port, word_ref ref)
 static inline void word_install(struct cxl_port *port, word_ref ref, uint64_t version, uint64_t flags)
 {
 	word_count_write(port, ref);
-	atomic_store_explicit(word_at(port, ref), version | flags, memory_order_release);
+	if (word_emulated(port, ref))
+		emu_word_store(&port->emulation, word_offset(ref), version | flags);
+	else
+		atomic_store_explicit(word_at(port, ref), version | flags, memory_order_release);
 }
 
 /* Back to what it was before intent or lock, by the holder. */
 static inline void word_cancel(struct cxl_port *port, word_ref ref)
 {
 	word_count_write(port, ref);
-	/* Release: nothing was changed under it; keeps the holder's reads before it. */
-	atomic_fetch_and_explicit(word_at(port, ref), ~(WORD_LOCK | WORD_INTENT | WORD_HOLDER), memory_order_release);
+	const uint64_t kept = ~(WORD_LOCK | WORD_INTENT | WORD_HOLDER);
+	if (word_emulated(port, ref))
+		emu_word_rmw(&port->emulation, word_offset(ref), EMU_AND, kept);
+	else /* Release: nothing was changed under it; keeps the holder's reads before it. */
+		atomic_fetch_and_explicit(word_at(port, ref), kept, memory_order_release);
 }
 
 /* The local word of a row that is in a frame now: [word.install] release, the frame and its word come first. */
@@ -200,10 +222,12 @@ static inline void word_retire(struct cxl_port *port, word_idx index, uint64_t v
 {
 	word_ref ref = word_ref_shared(index);
 	word_count_write(port, ref);
-	atomic_store_explicit(word_at(port, ref), WORD_AWAY | version, memory_order_release);
+	port_word_store(port, word_offset(ref), WORD_AWAY | version, memory_order_release);
 	/* The loss rule: before the row is used locally, a fallen-back word must not show the stale frame as current. */
-	port_write_back(port, word_at(port, ref));
-	port_fence(port);
+	if (!MUTANT(WRITE_BACK_RETIRED))
+		port_write_back(port, word_offset(ref));
+	if (!MUTANT(FENCE_RETIRED))
+		port_fence(port);
 }
 
 /* A free shared word becomes a row's. [word.install] release. */

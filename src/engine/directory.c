@@ -27,36 +27,54 @@ static uint64_t word_tag(uint64_t hash)
 	return ((hash >> 16) << 34 >> 2) | SLOT_TAKEN;
 }
 
-/* The n-th line of a key's four, or NULL when the view makes no sense. */
-static struct directory_slot *slot_line(
-        const struct cxl_port *port, const struct directory_view *view, uint64_t hash, unsigned n)
+/* Where the n-th line of a key's four lies; 0 when the view makes no sense. */
+static pod_off slot_line(const struct cxl_port *port, const struct directory_view *view, uint64_t hash, unsigned n)
 {
 	uint32_t log2_slots = atomic_load_explicit(&view->log2_slots, memory_order_relaxed);
 	if (log2_slots < SLOTS_PER_EXTENT_LOG2 || log2_slots > 31)
-		return NULL;
+		return 0;
 	uint64_t slot = ((hash * DIRECTORY_SLOTS_PER_LINE) + (uint64_t)n * DIRECTORY_SLOTS_PER_LINE) &
 	                ((UINT64_C(1) << log2_slots) - 1);
 	uint64_t which = slot >> SLOTS_PER_EXTENT_LOG2;
 	if (which >= DIRECTORY_MAX_EXTENTS)
-		return NULL;
+		return 0;
 	uint64_t extent = atomic_load_explicit(&view->extents[which], memory_order_relaxed);
 	if (extent >= port->geometry->extent_count)
-		return NULL;
-	pod_off offset = port->geometry->extents_offset + extent * EXTENT_BYTES +
-	                 (slot & (DIRECTORY_SLOTS_PER_EXTENT - 1)) * sizeof(struct directory_slot);
-	return (struct directory_slot *)(void *)(port->base + offset);
+		return 0;
+	return port->geometry->extents_offset + extent * EXTENT_BYTES +
+	       (slot & (DIRECTORY_SLOTS_PER_EXTENT - 1)) * sizeof(struct directory_slot);
+}
+
+/* The two words of the i-th slot of a line. Relaxed all: whatever is read is only a guess, and readers check it. */
+static uint64_t slot_frame(const struct cxl_port *port, pod_off line, unsigned i)
+{
+	return port_load64(port, line + i * sizeof(struct directory_slot) + offsetof(struct directory_slot, frame),
+	        memory_order_relaxed);
+}
+
+static uint64_t slot_word(const struct cxl_port *port, pod_off line, unsigned i)
+{
+	return port_load64(port, line + i * sizeof(struct directory_slot) + offsetof(struct directory_slot, word),
+	        memory_order_relaxed);
+}
+
+static void slot_set(const struct cxl_port *port, pod_off line, unsigned i, uint64_t frame, uint64_t word)
+{
+	pod_off slot = line + i * sizeof(struct directory_slot);
+	port_store64(port, slot + offsetof(struct directory_slot, word), word, memory_order_relaxed);
+	port_store64(port, slot + offsetof(struct directory_slot, frame), frame, memory_order_relaxed);
 }
 
 /* Slots of one line that match. */
-static unsigned look_in_line(const struct directory_slot *line, uint64_t hash, struct frame_ref *found, unsigned limit)
+static unsigned look_in_line(
+        const struct cxl_port *port, pod_off line, uint64_t hash, struct frame_ref *found, unsigned limit)
 {
 	unsigned count = 0;
 	for (unsigned i = 0; i < DIRECTORY_SLOTS_PER_LINE && count < limit; i++) {
-		/* Relaxed: whatever is read is only a guess. */
-		uint64_t frame = atomic_load_explicit(&line[i].frame, memory_order_relaxed);
+		uint64_t frame = slot_frame(port, line, i);
 		if (!frame || (frame & ~FRAME_LINE_MASK) != frame_tag(hash))
 			continue;
-		uint64_t word = atomic_load_explicit(&line[i].word, memory_order_relaxed);
+		uint64_t word = slot_word(port, line, i);
 		if ((word & ~(uint64_t)UINT32_MAX) != word_tag(hash))
 			continue;
 		found[count++] = (struct frame_ref){(frame & FRAME_LINE_MASK) * LINE_BYTES, (word_idx)word};
@@ -68,20 +86,21 @@ unsigned directory_look(struct cxl_port *port, const struct directory_view *view
         struct frame_ref *found, unsigned limit)
 {
 	for (unsigned n = 0; fresh && n < DIRECTORY_PROBE_LINES; n++) {
-		const struct directory_slot *line = slot_line(port, view, hash, n);
+		pod_off line = slot_line(port, view, hash, n);
 		if (!line)
 			return 0;
-		port_flush(port, line);
+		if (!MUTANT(FLUSH_DIRECTORY))
+			port_flush(port, line);
 	}
-	if (fresh)
+	if (fresh && !MUTANT(FULL_FENCE_DIRECTORY))
 		port_full_fence(port);
 	unsigned count = 0;
 	for (unsigned n = 0; n < DIRECTORY_PROBE_LINES && !count; n++) {
-		const struct directory_slot *line = slot_line(port, view, hash, n);
+		pod_off line = slot_line(port, view, hash, n);
 		if (!line)
 			break;
 		port->counts.line_reads++;
-		count = look_in_line(line, hash, found, limit);
+		count = look_in_line(port, line, hash, found, limit);
 	}
 	return count;
 }
@@ -94,7 +113,7 @@ static pod_off root_offset(const struct cxl_port *port, unsigned owner)
 bool directory_view_refresh(struct cxl_port *port, unsigned owner, struct directory_view *view)
 {
 	pod_off at = root_offset(port, owner);
-	uint64_t tag = line_fresh_tag(port, port_line(port, at));
+	uint64_t tag = line_fresh_tag(port, at);
 	union {
 		struct directory_root root;
 		uint32_t extents[LINE_BYTES / 4];
@@ -126,18 +145,19 @@ void directory_publish(struct cxl_port *port, unsigned owner, struct directory_v
 {
 	/* Generations go on from what an earlier incarnation of this host left, so no tag comes twice. */
 	pod_off at = root_offset(port, owner);
-	uint64_t generation = line_fresh_tag(port, port_line(port, at)) + 1;
-	port_fence(port); /* the slots, before the root that names them */
+	uint64_t generation = line_fresh_tag(port, at) + 1;
 	for (uint32_t i = 0; i < extent_count; i += DIRECTORY_EXTENTS_PER_LINE) {
 		uint32_t line[LINE_PAYLOAD_BYTES / 4] = {0};
 		for (uint32_t j = 0; j < DIRECTORY_EXTENTS_PER_LINE && i + j < extent_count; j++)
 			line[j] = extents[i + j];
 		line_write(port, at + LINE_BYTES * (1 + (pod_off)i / DIRECTORY_EXTENTS_PER_LINE), line, generation);
 	}
-	port_fence(port);
 	struct directory_root root = {.generation = generation, .log2_slots = log2_slots, .extent_count = extent_count};
 	line_write(port, at, &root, generation);
-	port_fence(port);
+	/* One fence for the slots that were entered, the list and the root. In which order they become visible is all one:
+	 * slots are guesses anyway, and a list of another generation than its root is not taken. */
+	if (!MUTANT(FENCE_ROOT))
+		port_fence(port);
 	for (uint32_t i = 0; i < extent_count; i++)
 		atomic_store_explicit(&view->extents[i], extents[i], memory_order_relaxed);
 	atomic_store_explicit(&view->log2_slots, log2_slots, memory_order_relaxed);
@@ -158,29 +178,26 @@ void directory_clear_extent(struct cxl_port *port, uint64_t extent)
 {
 	pod_off offset = port->geometry->extents_offset + extent * EXTENT_BYTES;
 	for (unsigned i = 0; i < EXTENT_BYTES / LINE_BYTES; i++) {
-		struct directory_slot *line = (void *)(port->base + offset + (pod_off)i * LINE_BYTES);
-		for (unsigned j = 0; j < DIRECTORY_SLOTS_PER_LINE; j++) {
-			atomic_store_explicit(&line[j].frame, 0, memory_order_relaxed);
-			atomic_store_explicit(&line[j].word, 0, memory_order_relaxed);
-		}
-		port_write_back(port, line);
+		pod_off line = offset + (pod_off)i * LINE_BYTES;
+		for (unsigned j = 0; j < DIRECTORY_SLOTS_PER_LINE; j++)
+			slot_set(port, line, j, 0, 0);
+		if (!MUTANT(WRITE_BACK_CLEAR))
+			port_write_back(port, line);
 	}
-	port_fence(port);
 }
 
 bool directory_enter(struct cxl_port *port, const struct directory_view *view, uint64_t hash, struct frame_ref ref)
 {
 	for (unsigned n = 0; n < DIRECTORY_PROBE_LINES; n++) {
-		struct directory_slot *line = slot_line(port, view, hash, n);
+		pod_off line = slot_line(port, view, hash, n);
 		for (unsigned i = 0; line && i < DIRECTORY_SLOTS_PER_LINE; i++) {
-			if (atomic_load_explicit(&line[i].frame, memory_order_relaxed))
+			if (slot_frame(port, line, i))
 				continue;
-			/* Relaxed: readers check what they find. Not fenced: not seen yet is a message, no error. */
-			atomic_store_explicit(&line[i].word, word_tag(hash) | ref.word, memory_order_relaxed);
-			atomic_store_explicit(
-			        &line[i].frame, frame_tag(hash) | ref.frame / LINE_BYTES, memory_order_relaxed);
+			/* Not fenced: not seen yet is a message, no error. */
+			slot_set(port, line, i, frame_tag(hash) | ref.frame / LINE_BYTES, word_tag(hash) | ref.word);
 			port->counts.line_writes++;
-			port_write_back(port, line);
+			if (!MUTANT(WRITE_BACK_ENTER))
+				port_write_back(port, line);
 			return true;
 		}
 	}
@@ -190,15 +207,14 @@ bool directory_enter(struct cxl_port *port, const struct directory_view *view, u
 void directory_remove(struct cxl_port *port, const struct directory_view *view, uint64_t hash, word_idx word)
 {
 	for (unsigned n = 0; n < DIRECTORY_PROBE_LINES; n++) {
-		struct directory_slot *line = slot_line(port, view, hash, n);
+		pod_off line = slot_line(port, view, hash, n);
 		for (unsigned i = 0; line && i < DIRECTORY_SLOTS_PER_LINE; i++) {
-			if ((word_idx)atomic_load_explicit(&line[i].word, memory_order_relaxed) != word ||
-			        !atomic_load_explicit(&line[i].frame, memory_order_relaxed))
+			if ((word_idx)slot_word(port, line, i) != word || !slot_frame(port, line, i))
 				continue;
-			atomic_store_explicit(&line[i].frame, 0, memory_order_relaxed);
-			atomic_store_explicit(&line[i].word, 0, memory_order_relaxed);
+			slot_set(port, line, i, 0, 0);
 			port->counts.line_writes++;
-			port_write_back(port, line);
+			if (!MUTANT(WRITE_BACK_REMOVE))
+				port_write_back(port, line);
 			return;
 		}
 	}

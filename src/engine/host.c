@@ -34,6 +34,7 @@ void worker_epoch_work(struct lg_worker *w, uint64_t epoch)
 {
 	uint64_t oldest = host_oldest(w->host, &w->port);
 	member_publish_oldest(&w->port, w->host_id, oldest);
+	w->counts.epoch_publishes++;
 	heap_reclaim(&w->local, oldest);
 	w->seen_epoch = epoch;
 }
@@ -63,6 +64,7 @@ int worker_slot_open(
 		w->host_id = host->id;
 		w->random = host->geometry->cookie ^ (host->id * 64 + slot + 1) * UINT64_C(0x9e3779b97f4a7c15);
 		port_init(&w->port, host->region.base, host->geometry);
+		port_emulate(&w->port, host->emulation.pod);
 		atomic_store_explicit(&w->open, true, memory_order_release);
 		/* Release; pairs with the acquires in host_oldest() and deliver(). */
 		atomic_store_explicit(&host->workers[slot], w, memory_order_release);
@@ -91,6 +93,7 @@ __attribute__((no_sanitize("thread"))) static void add_counts(struct lg_stats *s
 	stats->directory_hits += c->directory_hits;
 	stats->directory_misses += c->directory_misses;
 	stats->remote_reads += c->remote_reads;
+	stats->epoch_publishes += c->epoch_publishes;
 	stats->word_writes += w->port.counts.word_writes;
 	stats->line_reads += w->port.counts.line_reads;
 	stats->line_writes += w->port.counts.line_writes;
@@ -179,6 +182,7 @@ static void release(struct lg_host *host)
 	space_free(&host->space);
 	if (host->heap)
 		heap_destroy(host->heap);
+	emulation_end(&host->emulation, &host->region);
 	if (host->region.base)
 		region_detach(&host->region);
 	pthread_mutex_destroy(&host->admin);
@@ -189,7 +193,8 @@ static int join(struct lg_host *host, struct lg_error *err)
 {
 	struct cxl_port port;
 	port_init(&port, host->region.base, host->geometry);
-	int code = member_join(&port, host->id, &host->incarnation, err);
+	port_emulate(&port, host->emulation.pod);
+	int code = member_join(&port, host->id, emu_pod_identity(host->emulation.pod), &host->incarnation, err);
 	if (code != LG_OK)
 		return code;
 	/* What an earlier incarnation left in this host's root stays until the first directory is published over it. */
@@ -227,6 +232,10 @@ int lg_host_open(const char *uri, const struct lg_host_config *config, struct lg
 	if (code == LG_OK)
 		code = check_config(&host->config, host->geometry, err);
 	if (code == LG_OK)
+		code = emulation_begin(&host->emulation, &host->region,
+		        host->config.emulate ? host->config.emulate : getenv("LIGER_EMULATE"), host->id, err);
+	host->config.emulate = NULL; /* the caller's text */
+	if (code == LG_OK)
 		code = prepare(host, err);
 	if (code == LG_OK)
 		code = join(host, err);
@@ -242,6 +251,7 @@ static struct cxl_port passing_port(const struct lg_host *host)
 {
 	struct cxl_port port;
 	port_init(&port, host->region.base, host->geometry);
+	port_emulate(&port, host->emulation.pod);
 	return port;
 }
 
@@ -273,6 +283,11 @@ int lg_host_close(struct lg_host *host)
 	worker_slot_close(service);
 	release(host);
 	return LG_OK;
+}
+
+const char *lg_host_emulation(const struct lg_host *host)
+{
+	return host->emulation.pod ? emu_pod_name(host->emulation.pod) : "direct";
 }
 
 uint32_t lg_host_id(const struct lg_host *host)

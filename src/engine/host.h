@@ -18,6 +18,7 @@
 #include <stdalign.h>
 
 #include "cxl/channel.h"
+#include "cxl/emulation.h"
 #include "cxl/pod.h"
 #include "cxl/region.h"
 #include "engine/directory.h"
@@ -31,7 +32,7 @@ enum { SERVICE_SLOT = LG_MAX_WORKERS, WORKER_SLOTS = LG_MAX_WORKERS + 1 };
 struct worker_counts {
 	uint64_t commits, read_only_commits, aborts[LG_ABORT_REASON_COUNT], priorities;
 	uint64_t requests_sent, requests_served, moved_in, moved_out;
-	uint64_t directory_hits, directory_misses, remote_reads;
+	uint64_t directory_hits, directory_misses, remote_reads, epoch_publishes;
 };
 
 /* Where a reply is put for the worker that waits for it. */
@@ -72,6 +73,7 @@ struct peer {
 
 struct lg_host {
 	struct region region;
+	struct pod_emulation emulation;
 	const struct pod_geometry *geometry;
 	struct lg_host_config config;
 	unsigned id;

@@ -114,7 +114,8 @@ static void publish_row(struct lg_worker *w, struct row *row, uint64_t word_seen
 		own = host_above_floor(w->host, own);
 	uint64_t version = version_for(w, own, ref.word, ref.frame);
 	frame_write(&w->port, ref.frame, version, buffer, lines);
-	port_fence(&w->port);
+	if (!MUTANT(FENCE_MOVE_IN))
+		port_fence(&w->port);
 	directory_make_room(w); /* before the share is there: a table that grows enters them all */
 	share->row = row;
 	share->lines = capacity;
@@ -158,7 +159,8 @@ static enum move_result grow_frame(struct lg_worker *w, struct share *share, wor
 	uint32_t lines = lay_out(buffer, row, copy.val, copy.head->val_bytes, index, capacity);
 	uint64_t version = version_for(w, 0, index, frame);
 	frame_write(&w->port, frame, version, buffer, lines);
-	port_fence(&w->port);
+	if (!MUTANT(FENCE_GROW))
+		port_fence(&w->port);
 	struct space *space = &w->host->space;
 	pod_off old_frame = atomic_load_explicit(&share->frame, memory_order_relaxed);
 	directory_remove(&w->port, &space->directory, directory_hash(row->table, row_key(row)), index);

@@ -30,7 +30,7 @@ static int read_local(struct lg_txn *txn, struct row *row, struct sight *sight)
 	if (!copy)
 		return LG_NOSPACE;
 	racy_copy_out(copy, ext ? ext->data : row_inline_val(row), bytes);
-	uint64_t again = word_load_again(port, ref);
+	uint64_t again = MUTANT(SECOND_LOOK_LOCAL) ? word : word_load_again(port, ref);
 	if (unlikely(!word_same_version(again, word)))
 		return again & WORD_AWAY ? STEP_AGAIN : STEP_LOCKED;
 	arena_take(&txn->arena, bytes);

@@ -61,21 +61,17 @@ static bool leaf_holds(struct lg_txn *txn, const struct leaf_entry *entry)
 
 static bool reads_hold(struct lg_txn *txn)
 {
-#ifndef LG_MUTANT_SKIP_VALIDATION
-	for (uint32_t i = 0; i < txn->read_count; i++)
+	for (uint32_t i = 0; i < txn->read_count && !MUTANT(SKIP_VALIDATION); i++)
 		if (!read_holds(txn, &txn->reads[i]))
 			return false;
-#endif
 	return true;
 }
 
 static bool leaves_hold(struct lg_txn *txn)
 {
-#ifndef LG_MUTANT_SKIP_LEAF_VALIDATION
-	for (uint32_t i = 0; i < txn->leaf_count; i++)
+	for (uint32_t i = 0; i < txn->leaf_count && !MUTANT(SKIP_LEAF_VALIDATION); i++)
 		if (!leaf_holds(txn, &txn->leaves[i]))
 			return false;
-#endif
 	return true;
 }
 
@@ -161,7 +157,7 @@ static void install(struct lg_txn *txn, uint64_t version)
 			write_frame(txn, &txn->writes[i], version);
 			shared = true;
 		}
-	if (shared)
+	if (shared && !MUTANT(FENCE_COMMIT))
 		port_fence(port); /* all lines of all frames are visible before any word names them */
 	for (uint32_t i = 0; i < txn->write_count; i++) {
 		struct write_entry *entry = &txn->writes[i];

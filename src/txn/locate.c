@@ -125,13 +125,11 @@ static int ask_for_place(struct lg_txn *txn, unsigned owner, struct lg_table *ta
 	        (reply->after.word && !word_idx_valid(port, reply->after.word)) ||
 	        (reply->split.word && !word_idx_valid(port, reply->split.word)))
 		return LG_CORRUPT;
-		/* The placeholder is under nobody's intent yet: another host may fill it first. That it was empty when the leaf
+	/* The placeholder is under nobody's intent yet: another host may fill it first. That it was empty when the leaf
 	 * changed is all that an earlier look at the gap rests on from now on. */
-#ifndef LG_MUTANT_UNWATCHED_PLACEHOLDER
-	if (reply->leaf.word && reply->after.word &&
+	if (reply->leaf.word && reply->after.word && !MUTANT(UNWATCHED_PLACEHOLDER) &&
 	        (code = txn_add_read(txn, word_ref_shared(reply->word), reply->new_version)) != LG_OK)
 		return code;
-#endif
 	return txn_follow_marks(txn, &reply->leaf, &reply->after, &reply->split);
 }
 

@@ -16,7 +16,7 @@ static void a_host_joins_leaves_and_joins_again_as_the_next_incarnation(void **s
 	struct unit_pod *pod = *state;
 	uint64_t incarnation, seen;
 	for (uint64_t round = 1; round < 4; round++) {
-		assert_int_equal(member_join(&pod->port, 1, &incarnation, &err), LG_OK);
+		assert_int_equal(member_join(&pod->port, 1, 0, &incarnation, &err), LG_OK);
 		assert_int_equal(incarnation, round);
 		assert_int_equal(member_state(&pod->port, 1, &seen), LG_MEMBER_JOINING);
 		assert_int_equal(seen, round);
@@ -43,15 +43,15 @@ static void a_host_id_that_is_taken_or_out_of_range_is_refused(void **state)
 	uint64_t incarnation, seen;
 	char pid[32];
 	snprintf(pid, sizeof pid, "process %d", (int)getpid());
-	assert_int_equal(member_join(&pod->port, 0, &incarnation, &err), LG_OK);
+	assert_int_equal(member_join(&pod->port, 0, 0, &incarnation, &err), LG_OK);
 	for (int i = 0; i < 3; i++) {
 		member_set_state(&pod->port, 0, taken[i]);
-		unit_expect_error(LG_INUSE, member_join(&pod->port, 0, &seen, &err), &err, pid);
+		unit_expect_error(LG_INUSE, member_join(&pod->port, 0, 0, &seen, &err), &err, pid);
 		assert_int_equal(member_state(&pod->port, 0, &seen), taken[i]);
 		assert_int_equal(seen, incarnation);
 	}
-	unit_expect_error(LG_INVALID, member_join(&pod->port, 2, &seen, &err), &err, "0 to 1");
-	unit_expect_error(LG_INVALID, member_join(&pod->port, UINT32_MAX, &seen, &err), &err, "out of range");
+	unit_expect_error(LG_INVALID, member_join(&pod->port, 2, 0, &seen, &err), &err, "0 to 1");
+	unit_expect_error(LG_INVALID, member_join(&pod->port, UINT32_MAX, 0, &seen, &err), &err, "out of range");
 }
 
 static void a_host_that_died_stays_a_member_and_the_message_says_so(void **state)
@@ -62,11 +62,11 @@ static void a_host_that_died_stays_a_member_and_the_message_says_so(void **state
 	pid_t child = fork();
 	assert_true(child >= 0);
 	if (child == 0)
-		_exit(member_join(&pod->port, 0, &incarnation, NULL) != LG_OK);
+		_exit(member_join(&pod->port, 0, 0, &incarnation, NULL) != LG_OK);
 	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_int_equal(status, 0);
 	assert_false(member_alive(&pod->port, 0));
-	unit_expect_error(LG_INUSE, member_join(&pod->port, 0, &incarnation, &err), &err, "gone without leaving");
+	unit_expect_error(LG_INUSE, member_join(&pod->port, 0, 0, &incarnation, &err), &err, "gone without leaving");
 }
 
 static void a_state_that_nobody_writes_counts_as_live(void **state)
@@ -77,7 +77,7 @@ static void a_state_that_nobody_writes_counts_as_live(void **state)
 	atomic_store(&member->state, 9 << 8 | 200);
 	assert_int_equal(member_state(&pod->port, 0, &incarnation), LG_MEMBER_LIVE);
 	assert_int_equal(incarnation, 9);
-	assert_int_equal(member_join(&pod->port, 0, &incarnation, &err), LG_INUSE);
+	assert_int_equal(member_join(&pod->port, 0, 0, &incarnation, &err), LG_INUSE);
 }
 
 static void heartbeats_grow(void **state)
@@ -109,9 +109,9 @@ static void the_pods_oldest_epoch_is_that_of_its_slowest_member_or_the_current_o
 	assert_int_equal(member_pod_oldest(&pod->port), 1);
 	epoch_reach(&pod->port, 10);
 	assert_int_equal(member_pod_oldest(&pod->port), 10); /* nobody is there */
-	assert_int_equal(member_join(&pod->port, 0, &incarnation, &err), LG_OK);
+	assert_int_equal(member_join(&pod->port, 0, 0, &incarnation, &err), LG_OK);
 	assert_int_equal(member_oldest(&pod->port, 0), 10);
-	assert_int_equal(member_join(&pod->port, 1, &incarnation, &err), LG_OK);
+	assert_int_equal(member_join(&pod->port, 1, 0, &incarnation, &err), LG_OK);
 	epoch_reach(&pod->port, 20);
 	assert_int_equal(member_pod_oldest(&pod->port), 10);
 	member_publish_oldest(&pod->port, 0, 15);
@@ -183,7 +183,7 @@ static void *join_and_leave(void *arg)
 	for (uint64_t i = 0; i < j->rounds; i++) {
 		uint64_t incarnation;
 		pthread_barrier_wait(j->barrier);
-		int code = member_join(&j->port, 0, &incarnation, NULL);
+		int code = member_join(&j->port, 0, 0, &incarnation, NULL);
 		if (code == LG_OK && incarnation != i + 1)
 			return NULL;
 		pthread_barrier_wait(j->barrier);
@@ -244,7 +244,7 @@ static void what_a_running_transaction_may_have_found_is_not_reused(void **state
 	struct reuse r = {.pod = pod, .current = &r.place[0]};
 	uint64_t incarnation, rounds = pod_scaled(300000);
 	pthread_t thread;
-	assert_int_equal(member_join(&pod->port, 1, &incarnation, &err), LG_OK);
+	assert_int_equal(member_join(&pod->port, 1, 0, &incarnation, &err), LG_OK);
 	member_publish_oldest(&pod->port, 1, UINT64_MAX);
 	assert_int_equal(pthread_create(&thread, NULL, read_current, &r), 0);
 	for (uint64_t i = 1; i <= rounds; i++) {

@@ -168,14 +168,14 @@ static void uris_that_name_no_region_are_refused(void **state)
 	struct lg_pod_config config;
 	char longer[400] = "shm:";
 	const char *const uris[][2] = {
-	        {"dax:/dev/dax0.0", "shm:NAME and file:PATH"},
-	        {"/dev/shm/pod", "shm:NAME and file:PATH"},
+	        {"floppy:a", "shm:NAME, file:PATH and dax:PATH"},
+	        {"/dev/shm/pod", "shm:NAME, file:PATH and dax:PATH"},
 	        {"", "no region is named"},
 	        {"shm:", "empty"},
 	        {"shm:a/b", "slash"},
 	        {"shm:..", "not a name"},
 	        {"file:", "empty"},
-	        {"shm:pod?node=1", "options"},
+	        {"shm:pod?size=1", "no option"},
 	        {longer, "shorter"},
 	};
 	memset(longer + 4, 'x', sizeof longer - 5);
@@ -431,7 +431,7 @@ static void a_pod_of_another_version_is_removed_only_by_force(void **state)
 {
 	struct unit_pod *pod = *state;
 	struct lg_pod_config config;
-	header_of(pod)->format_version = 2;
+	header_of(pod)->format_version = POD_FORMAT_VERSION + 1;
 	assert_int_equal(lg_pod_destroy(pod->uri, false, &err), LG_MISMATCH);
 	assert_true(exists(pod));
 	assert_int_equal(lg_pod_destroy(pod->uri, true, &err), LG_OK);
@@ -446,14 +446,14 @@ static void a_pod_with_a_living_member_is_removed_only_by_force(void **state)
 	struct lg_pod_config config;
 	struct region region;
 	uint64_t incarnation;
-	assert_int_equal(member_join(&pod->port, 1, &incarnation, &err), LG_OK);
+	assert_int_equal(member_join(&pod->port, 1, 0, &incarnation, &err), LG_OK);
 	unit_expect_error(LG_INUSE, lg_pod_destroy(pod->uri, false, &err), &err, "host 1");
 	assert_int_equal(region_attach(pod->uri, 0, &region, &err), LG_OK); /* it is a pod as before */
 	region_detach(&region);
 	assert_int_equal(lg_pod_destroy(pod->uri, true, &err), LG_OK);
 	assert_false(exists(pod));
 	/* Who is still attached cannot join what is no pod any more. */
-	unit_expect_error(LG_MISMATCH, member_join(&pod->port, 0, &incarnation, &err), &err, "destroyed");
+	unit_expect_error(LG_MISMATCH, member_join(&pod->port, 0, 0, &incarnation, &err), &err, "destroyed");
 	unit_pod_config(&config);
 	assert_int_equal(lg_pod_create(pod->uri, &config, &err), LG_OK);
 }
@@ -467,11 +467,11 @@ static void a_pod_whose_members_are_dead_or_gone_can_be_removed(void **state)
 	pid_t child = fork();
 	assert_true(child >= 0);
 	if (child == 0)
-		_exit(member_join(&pod->port, 0, &incarnation, NULL) != LG_OK);
+		_exit(member_join(&pod->port, 0, 0, &incarnation, NULL) != LG_OK);
 	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_int_equal(status, 0);
 	assert_int_equal(member_state(&pod->port, 0, NULL), LG_MEMBER_JOINING);
-	assert_int_equal(member_join(&pod->port, 1, &incarnation, &err), LG_OK);
+	assert_int_equal(member_join(&pod->port, 1, 0, &incarnation, &err), LG_OK);
 	member_set_state(&pod->port, 1, LG_MEMBER_LEFT);
 	assert_int_equal(lg_pod_destroy(pod->uri, false, &err), LG_OK);
 	unit_pod_config(&config);
@@ -485,7 +485,7 @@ static void info_tells_the_state_without_writing(void **state)
 	struct host_usage usage = {.hwcc_row_bytes = 80, .swcc_frame_bytes = 640, .shared_rows = 10, .dram_bytes = 5};
 	uint64_t incarnation, index, floor, hint = 0;
 	bool waiting;
-	assert_int_equal(member_join(&pod->port, 1, &incarnation, &err), LG_OK);
+	assert_int_equal(member_join(&pod->port, 1, 0, &incarnation, &err), LG_OK);
 	member_set_state(&pod->port, 1, LG_MEMBER_LIVE);
 	assert_true(claim_take(&pod->port, CLAIM_EXTENT, 1, 1, &hint, &index, &floor, &waiting));
 	partition_place(&pod->port, 0, 1);

@@ -1,0 +1,55 @@
+/* emulation.c: from the mode's name to a model, and a mapping that only the model can read. */
+#include "cxl/emulation.h"
+
+#include <sys/mman.h>
+
+/* In the incoherent mode who goes past the port must fall, so the port's base is reserved addresses and nothing else. */
+static int hide(struct pod_emulation *emulation, struct region *region, struct lg_error *err)
+{
+	uint8_t *reserved = mmap(NULL, region->bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (reserved == MAP_FAILED)
+		return error_set(err, LG_SYSTEM, "cannot emulate on %s: mmap of %zu bytes of address space: %m",
+		        region->uri, (size_t)region->bytes);
+	emulation->raw = region->base;
+	region->base = reserved;
+	return LG_OK;
+}
+
+int emulation_begin(
+        struct pod_emulation *emulation, struct region *region, const char *mode, unsigned host, struct lg_error *err)
+{
+	char message[EMU_MESSAGE_BYTES];
+	struct emu_config config = {.raw = region->base,
+	        .bytes = region->bytes,
+	        .coherent_bytes = region->geometry.hwcc_bytes,
+	        .cookie = region->geometry.cookie,
+	        .host = host,
+	        .host_count = region->geometry.host_count};
+	*emulation = (struct pod_emulation){0};
+	if (!emu_spec_parse(mode, &config.spec, message))
+		return error_set(err, LG_INVALID, "cannot emulate on %s: %s", region->uri, message);
+	if (config.spec.mode == EMU_DIRECT)
+		return LG_OK;
+	if (!LG_EMULATION)
+		return error_set(err, LG_INVALID,
+		        "cannot emulate on %s: this is a build without emulation; build with EMULATION=1", region->uri);
+	emulation->pod = emu_pod_open(&config, message);
+	if (!emulation->pod)
+		return error_set(err, LG_INVALID, "cannot emulate on %s: %s", region->uri, message);
+	int code = config.spec.mode == EMU_INCOHERENT ? hide(emulation, region, err) : LG_OK;
+	if (code)
+		emulation_end(emulation, region);
+	return code;
+}
+
+void emulation_end(struct pod_emulation *emulation, struct region *region)
+{
+	if (emulation->pod)
+		emu_pod_close(emulation->pod);
+	if (emulation->raw) {
+		int failed = munmap(region->base, region->bytes);
+		assert(!failed);
+		region->base = emulation->raw;
+	}
+	*emulation = (struct pod_emulation){0};
+}

@@ -1,0 +1,52 @@
+/* mutant.h: steps of the protocols that can be left out on purpose, to see that a test notices.
+ *
+ * In a build with -DLG_MUTANTS (`make check-mutants`), the environment variable LIGER_MUTANT names one step, and
+ * `if (!MUTANT(STEP))` around it leaves it out. In every other build the step is simply there. Whoever adds a step to a
+ * protocol adds it here: the list is what docs/testing.md shows as caught, with the tests and seeds that it took.
+ */
+#ifndef LIGER_CXL_MUTANT_H
+#define LIGER_CXL_MUTANT_H
+
+#define LG_MUTANT_LIST(M)                                                                                              \
+	M(WRITE_BACK_LINE, "line_write() writes no line back")                                                         \
+	M(FLUSH_LINE, "line_fresh_tag() flushes no line before it loads it again")                                     \
+	M(FULL_FENCE_LINE, "line_fresh_tag() has no full fence between flush and load")                                \
+	M(WRITE_BACK_RETIRED, "word_retire() does not write the word back")                                            \
+	M(FENCE_RETIRED, "word_retire() does not wait for the write-back")                                             \
+	M(SECOND_LOOK_HEAD, "frame_read_head() takes an old frame for another's without a second look at the word")    \
+	M(SECOND_LOOK_LENGTHS, "frame_read_head() takes a changing head for a corrupt one without a second look")      \
+	M(SECOND_LOOK_FRAME, "frame_read_rest() takes no second look at the word")                                     \
+	M(SECOND_LOOK_LOCAL, "read_local() takes no second look at the word")                                          \
+	M(FENCE_CATALOG, "a table is counted before its lines are visible")                                            \
+	M(FENCE_CHANNEL, "the doorbell is rung before the message's lines are visible")                                \
+	M(FENCE_ACKNOWLEDGEMENT, "an acknowledgement is not waited for")                                               \
+	M(FENCE_USAGE, "a host's figures are not waited for")                                                          \
+	M(FENCE_COMMIT, "a new version is named before its lines are visible")                                         \
+	M(FENCE_MOVE_IN, "a moved row's word is opened before its lines are visible")                                  \
+	M(FENCE_GROW, "a grown row's word is released before its lines are visible")                                   \
+	M(FLUSH_DIRECTORY, "a fresh look into a directory flushes no line")                                            \
+	M(FULL_FENCE_DIRECTORY, "a fresh look into a directory has no full fence after its flushes")                   \
+	M(WRITE_BACK_CLEAR, "a directory's cleared slots are not written back")                                        \
+	M(WRITE_BACK_ENTER, "an entered slot is not written back")                                                     \
+	M(WRITE_BACK_REMOVE, "a removed slot is not written back")                                                     \
+	M(FENCE_ROOT, "a directory's root and slots are not waited for")                                               \
+	M(SKIP_VALIDATION, "reads are not validated at commit")                                                        \
+	M(SKIP_LEAF_VALIDATION, "leaves are not validated at commit")                                                  \
+	M(UNWATCHED_PLACEHOLDER, "a remote placeholder is not watched as a read")
+
+enum lg_mutant {
+#define LG_MUTANT_ENUM(name, text) LG_MUTANT_##name,
+	LG_MUTANT_LIST(LG_MUTANT_ENUM)
+#undef LG_MUTANT_ENUM
+	        LG_MUTANT_COUNT
+};
+
+#ifdef LG_MUTANTS
+/* LG_MUTANT_COUNT when LIGER_MUTANT is not set. A name that is not in the list ends the process with a message. */
+extern enum lg_mutant lg_mutant_chosen;
+#define MUTANT(name) __builtin_expect(lg_mutant_chosen == LG_MUTANT_##name, 0)
+#else
+#define MUTANT(name) 0
+#endif
+
+#endif

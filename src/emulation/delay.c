@@ -1,0 +1,366 @@
+/* delay.c: accesses to pod memory that take as long as the profile's device would.
+ *
+ * The data are real: each access is done at once, on the region itself. Then it is charged with what its host's cache, the
+ * link and the device would have taken (delay_cache.c, delay_time.c), less what it has really taken. What is charged, case
+ * by case, is in README.md; here is one function for each.
+ */
+#include "emulation/delay.h"
+
+#include <emmintrin.h>
+#include <string.h>
+
+/* Between streamed accesses of one thread others get their turn after so much. */
+enum { STREAM_CHUNK_BYTES = 4096 };
+
+#if defined(__SANITIZE_THREAD__)
+#define EMU_TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define EMU_TSAN 1
+#endif
+#endif
+#ifndef EMU_TSAN
+#define EMU_TSAN 0
+#endif
+
+/* ---- The real accesses ---- */
+
+static _Atomic uint64_t *word_at(const struct emu_thread *thread, uint64_t offset)
+{
+	return (_Atomic uint64_t *)(void *)(thread->pod->config.raw + offset);
+}
+
+/* Both words that decide about an access, on their way while the cache is searched. */
+static uint64_t begin(struct emu_thread *thread, uint64_t line)
+{
+	uint64_t entry = emu_clock_now(thread->pod->delay->clock);
+	assert(line < thread->pod->config.bytes / EMU_LINE_BYTES);
+	__builtin_prefetch(&thread->pod->shared->state[line]);
+	__builtin_prefetch(thread->pod->config.raw + line * EMU_LINE_BYTES);
+	return entry;
+}
+
+static void compiler_fence(void)
+{
+	__asm__ volatile("" ::: "memory");
+}
+
+/* Copies of memory that another thread may be writing: whoever copies finds out and copies again. ThreadSanitizer wants
+ * atomics for that, and x86 does not care. Loads and stores around a copy stay where they are. */
+static void copy_out(void *dst, const uint8_t *src, size_t bytes)
+{
+	compiler_fence();
+	for (size_t i = 0; EMU_TSAN && i < bytes; i++)
+		((uint8_t *)dst)[i] = atomic_load_explicit((const _Atomic uint8_t *)&src[i], memory_order_relaxed);
+	if (!EMU_TSAN)
+		memcpy(dst, src, bytes);
+	compiler_fence();
+}
+
+static void copy_in(uint8_t *dst, const void *src, size_t bytes)
+{
+	compiler_fence();
+	for (size_t i = 0; EMU_TSAN && i < bytes; i++)
+		atomic_store_explicit((_Atomic uint8_t *)&dst[i], ((const uint8_t *)src)[i], memory_order_relaxed);
+	if (!EMU_TSAN)
+		memcpy(dst, src, bytes);
+	compiler_fence();
+}
+
+/* Past the cache; dst is a line. */
+static void copy_in_streaming(uint8_t *dst, const uint8_t *src, size_t bytes)
+{
+	if (EMU_TSAN) {
+		copy_in(dst, src, bytes);
+		return;
+	}
+	for (size_t i = 0; i < bytes; i += sizeof(__m128i))
+		_mm_stream_si128(
+		        (__m128i *)(void *)(dst + i), _mm_loadu_si128((const __m128i *)(const void *)(src + i)));
+}
+
+static void real_full_fence(void)
+{
+#if EMU_TSAN
+	/* ThreadSanitizer does not know fences; x86 orders by the locked instruction all the same. */
+	_Atomic uint64_t local = 0;
+	atomic_fetch_add(&local, 1);
+#else
+	atomic_thread_fence(memory_order_seq_cst);
+#endif
+}
+
+/* ---- What they cost ---- */
+
+/* When the flushes that were told are through. A thread has a list of them for incoherent.c; here the time is enough. */
+static uint64_t *flush_done(struct emu_thread *thread)
+{
+	return &thread->flush_lines[0];
+}
+
+static uint64_t later(uint64_t a, uint64_t b)
+{
+	return (int64_t)(a - b) > 0 ? a : b;
+}
+
+static int64_t ticks_left(uint64_t done, uint64_t at)
+{
+	int64_t left = (int64_t)(done - at);
+	return left > 0 ? left : 0;
+}
+
+/* A line is on its way to memory; who fences will wait for it. Returns what its writer waits at once: no more than what a
+ * queue has that is longer than the latency. */
+static int64_t send_line(struct emu_thread *thread, uint64_t at)
+{
+	int64_t latency = thread->pod->delay->costs.write_back;
+	int64_t wait = delay_wait_write(thread, at);
+	thread->write_done = later(thread->write_done, at + (uint64_t)(wait + latency));
+	return wait > latency ? wait - latency : 0;
+}
+
+/* A line that had to make room: its bandwidth is taken, nobody waits for it. */
+static void send_evicted(struct emu_thread *thread, uint64_t at, bool evicted)
+{
+	if (evicted)
+		(void)delay_wait_write(thread, at);
+}
+
+/* A load that misses. Those of lines that follow each other are under way together, as many as the processor has room for:
+ * all but the first cost their share. */
+static int64_t fetch_cost(struct emu_thread *thread, uint64_t line, uint64_t at, enum delay_need need)
+{
+	const struct delay_costs *c = &thread->pod->delay->costs;
+	int64_t wait = delay_wait_read(thread, at);
+	int64_t latency = need == DELAY_COHERENCE ? c->coherence : delay_read_latency(thread);
+	if (need == DELAY_STALE)
+		latency += c->flush;
+	if (line == thread->last_line + 1 && (int64_t)(at - thread->last_done) < c->read)
+		latency = (int64_t)((double)latency / c->lines_in_flight);
+	thread->last_line = line;
+	thread->last_done = at + (uint64_t)(wait + latency);
+	thread->counts.misses++;
+	thread->counts.coherence_misses += need == DELAY_COHERENCE;
+	return wait + latency;
+}
+
+/* ---- Loads ---- */
+
+/* After the real load, which began at `entry`. */
+static void charge_load(struct emu_thread *thread, uint64_t line, uint64_t entry)
+{
+	bool evicted = false;
+	enum delay_need need = delay_cache_load(thread, line, &evicted);
+	if (need == DELAY_HIT) {
+		/* A line within a sequence does not end it. */
+		if (line == thread->last_line + 1)
+			thread->last_line = line;
+		delay_hit(thread);
+		return;
+	}
+	uint64_t at = delay_at(thread, entry);
+	send_evicted(thread, at, evicted);
+	delay_settle(thread, entry, fetch_cost(thread, line, at, need));
+}
+
+uint64_t delay_word_load(struct emu_thread *thread, uint64_t offset)
+{
+	uint64_t line = offset / EMU_LINE_BYTES, entry = begin(thread, line);
+	uint64_t value = atomic_load(word_at(thread, offset));
+	charge_load(thread, line, entry);
+	return value;
+}
+
+uint64_t delay_load64(struct emu_thread *thread, uint64_t offset)
+{
+	return delay_word_load(thread, offset);
+}
+
+void delay_line_out(struct emu_thread *thread, uint64_t offset, void *dst, size_t bytes)
+{
+	uint64_t line = offset / EMU_LINE_BYTES, entry = begin(thread, line);
+	assert(offset % EMU_LINE_BYTES + bytes <= EMU_LINE_BYTES);
+	copy_out(dst, thread->pod->config.raw + offset, bytes);
+	charge_load(thread, line, entry);
+}
+
+/* ---- Stores ---- */
+
+/* HWcc: `extra` is what the instruction takes on a line that this host has for itself. */
+static void charge_coherent_store(struct emu_thread *thread, uint64_t line, uint64_t entry, int64_t extra)
+{
+	bool evicted = false;
+	enum delay_need need = delay_cache_store(thread, line, &evicted);
+	if (need == DELAY_HIT && extra == 0) {
+		delay_hit(thread);
+		return;
+	}
+	uint64_t at = delay_at(thread, entry);
+	int64_t due = extra;
+	send_evicted(thread, at, evicted);
+	if (need == DELAY_HIT) {
+		thread->counts.hits++;
+	} else {
+		/* Alone: neither does it follow a load, nor does one follow it. */
+		thread->last_line = DELAY_NO_LINE;
+		due += fetch_cost(thread, line, at, need);
+		thread->last_line = DELAY_NO_LINE;
+	}
+	delay_settle(thread, entry, due);
+}
+
+static void charge_store(struct emu_thread *thread, uint64_t line, uint64_t entry)
+{
+	bool evicted = false;
+	enum delay_need need = delay_cache_store(thread, line, &evicted);
+	if (need == DELAY_HIT) {
+		delay_hit(thread);
+		return;
+	}
+	/* The store buffer has it, and the line comes by itself; that takes its turn on the link, and is waited for when
+	 * the queue is longer than what can be under way. */
+	int64_t latency = thread->pod->delay->costs.read;
+	uint64_t at = delay_at(thread, entry);
+	send_evicted(thread, at, evicted);
+	int64_t wait = delay_wait_read(thread, at);
+	thread->counts.misses++;
+	delay_settle(thread, entry, wait > latency ? wait - latency : 0);
+}
+
+void delay_word_store(struct emu_thread *thread, uint64_t offset, uint64_t value)
+{
+	uint64_t line = offset / EMU_LINE_BYTES, entry = begin(thread, line);
+	atomic_store(word_at(thread, offset), value);
+	charge_coherent_store(thread, line, entry, 0);
+}
+
+bool delay_word_swap(struct emu_thread *thread, uint64_t offset, uint64_t *seen, uint64_t to)
+{
+	uint64_t line = offset / EMU_LINE_BYTES, entry = begin(thread, line);
+	bool done = atomic_compare_exchange_strong(word_at(thread, offset), seen, to);
+	thread->counts.atomics++;
+	charge_coherent_store(thread, line, entry, thread->pod->delay->costs.atomic);
+	return done;
+}
+
+uint64_t delay_word_rmw(struct emu_thread *thread, uint64_t offset, enum emu_rmw operation, uint64_t operand)
+{
+	uint64_t line = offset / EMU_LINE_BYTES, entry = begin(thread, line), before = 0;
+	_Atomic uint64_t *word = word_at(thread, offset);
+	switch (operation) {
+	case EMU_ADD: before = atomic_fetch_add(word, operand); break;
+	case EMU_AND: before = atomic_fetch_and(word, operand); break;
+	case EMU_OR: before = atomic_fetch_or(word, operand); break;
+	case EMU_XOR: before = atomic_fetch_xor(word, operand); break;
+	case EMU_EXCHANGE: before = atomic_exchange(word, operand); break;
+	}
+	thread->counts.atomics++;
+	charge_coherent_store(thread, line, entry, thread->pod->delay->costs.atomic);
+	return before;
+}
+
+void delay_store64(struct emu_thread *thread, uint64_t offset, uint64_t value)
+{
+	uint64_t line = offset / EMU_LINE_BYTES, entry = begin(thread, line);
+	atomic_store_explicit(word_at(thread, offset), value, memory_order_release);
+	charge_store(thread, line, entry);
+}
+
+void delay_line_in(struct emu_thread *thread, uint64_t offset, const void *src, size_t bytes)
+{
+	uint64_t line = offset / EMU_LINE_BYTES, entry = begin(thread, line);
+	assert(offset % EMU_LINE_BYTES + bytes <= EMU_LINE_BYTES);
+	copy_in(thread->pod->config.raw + offset, src, bytes);
+	charge_store(thread, line, entry);
+}
+
+/* ---- Streams ---- */
+
+static void check_stream(const struct emu_thread *thread, uint64_t offset, size_t bytes)
+{
+	assert(offset % EMU_LINE_BYTES == 0 && bytes % EMU_LINE_BYTES == 0);
+	assert(bytes <= thread->pod->config.bytes && offset <= thread->pod->config.bytes - bytes);
+}
+
+static size_t chunk_of(size_t bytes, size_t done)
+{
+	return bytes - done < STREAM_CHUNK_BYTES ? bytes - done : STREAM_CHUNK_BYTES;
+}
+
+void delay_stream_out(struct emu_thread *thread, uint64_t offset, void *dst, size_t bytes)
+{
+	check_stream(thread, offset, bytes);
+	int64_t latency = bytes ? delay_read_latency(thread) : 0;
+	for (size_t done = 0, chunk; done < bytes; done += chunk) {
+		uint64_t entry = emu_clock_now(thread->pod->delay->clock);
+		chunk = chunk_of(bytes, done);
+		copy_out((uint8_t *)dst + done, thread->pod->config.raw + offset + done, chunk);
+		delay_settle(thread, entry,
+		        latency + delay_stream_read(thread, delay_at(thread, entry), chunk / EMU_LINE_BYTES));
+		latency = 0;
+	}
+}
+
+void delay_stream_in(struct emu_thread *thread, uint64_t offset, const void *src, size_t bytes)
+{
+	check_stream(thread, offset, bytes);
+	for (size_t done = 0, chunk; done < bytes; done += chunk) {
+		uint64_t entry = emu_clock_now(thread->pod->delay->clock);
+		chunk = chunk_of(bytes, done);
+		copy_in_streaming(thread->pod->config.raw + offset + done, (const uint8_t *)src + done, chunk);
+		for (size_t i = 0; i < chunk; i += EMU_LINE_BYTES)
+			delay_cache_written(thread, (offset + done + i) / EMU_LINE_BYTES);
+		uint64_t at = delay_at(thread, entry);
+		int64_t through = delay_stream_write(thread, at, chunk / EMU_LINE_BYTES);
+		thread->write_done =
+		        later(thread->write_done, at + (uint64_t)(through + thread->pod->delay->costs.write_back));
+		delay_settle(thread, entry, through);
+	}
+}
+
+/* ---- Write-backs, flushes, fences ---- */
+
+void delay_write_back(struct emu_thread *thread, uint64_t offset)
+{
+	uint64_t line = offset / EMU_LINE_BYTES, entry = begin(thread, line);
+	int64_t due = 0;
+	if (delay_cache_write_back(thread, line)) {
+		thread->counts.write_backs++;
+		due = send_line(thread, delay_at(thread, entry));
+	}
+	delay_settle(thread, entry, due);
+}
+
+void delay_flush(struct emu_thread *thread, uint64_t offset)
+{
+	uint64_t line = offset / EMU_LINE_BYTES, entry = begin(thread, line), at = delay_at(thread, entry);
+	int64_t due = 0, latency = thread->pod->delay->costs.flush;
+	thread->counts.flushes++;
+	if (delay_cache_drop(thread, line)) {
+		thread->counts.write_backs++;
+		due = send_line(thread, at);
+	}
+	int64_t wait = delay_wait_read(thread, at);
+	*flush_done(thread) = later(*flush_done(thread), at + (uint64_t)(wait + latency));
+	delay_settle(thread, entry, due);
+}
+
+void delay_fence(struct emu_thread *thread)
+{
+	uint64_t entry = emu_clock_now(thread->pod->delay->clock), at = delay_at(thread, entry);
+	thread->counts.fences++;
+	/* For streaming stores; all others are in order already. */
+	_mm_sfence();
+	delay_settle(thread, entry, ticks_left(thread->write_done, at));
+}
+
+void delay_full_fence(struct emu_thread *thread)
+{
+	uint64_t entry = emu_clock_now(thread->pod->delay->clock), at = delay_at(thread, entry);
+	int64_t nothing = thread->pod->delay->costs.fence;
+	int64_t due = ticks_left(later(thread->write_done, *flush_done(thread)), at);
+	thread->counts.fences++;
+	real_full_fence();
+	thread->last_line = DELAY_NO_LINE;
+	delay_settle(thread, entry, due > nothing ? due : nothing);
+}

@@ -1,0 +1,50 @@
+/* shared.h: what all hosts of a pod share of its emulation: a POSIX shared memory object beside the region, sparse,
+ * "/liger-emulation-COOKIE". It is no part of the pod: no engine sees it, and it goes with the pod.
+ *
+ *   struct emu_shared     4 KiB: what it is for, which hosts there are, the device's queues
+ *   state[line_count]     8 bytes a line of the region; what they mean is the mode's business (delay.c, incoherent.c)
+ *   image[coherent lines] 64 bytes each: incoherent.c
+ *
+ * Who comes first makes it; all zeros is a valid beginning of every part but the head, which is written under `claim`.
+ */
+#ifndef LIGER_EMULATION_SHARED_H
+#define LIGER_EMULATION_SHARED_H
+
+#include <assert.h>
+#include <stdalign.h>
+#include <stdatomic.h>
+
+#include "emulation/model.h"
+
+#define EMU_SHARED_MAGIC UINT64_C(0x31554d455247494c) /* "LIGREMU1" */
+
+struct emu_shared {
+	_Atomic uint64_t magic; /* stored last */
+	_Atomic uint64_t claim; /* 0, or 1: somebody fills the head */
+	uint64_t cookie, identity, region_bytes, coherent_bytes;
+	_Atomic uint64_t host_pid[EMU_MAX_HOSTS]; /* 0: not open */
+	/* delay.c: when the device's two directions are free again, in time stamp counts */
+	alignas(64) _Atomic uint64_t device_read_free;
+	alignas(64) _Atomic uint64_t device_write_free;
+	alignas(4096) _Atomic uint64_t state[];
+};
+static_assert(offsetof(struct emu_shared, state) == 4096, "the head is a page");
+
+static inline uint64_t emu_shared_bytes(uint64_t region_bytes, uint64_t coherent_bytes)
+{
+	return sizeof(struct emu_shared) + region_bytes / EMU_LINE_BYTES * 8 + coherent_bytes;
+}
+
+/* What memory has of a coherent line, while some host's cache has newer. */
+static inline _Atomic uint64_t *emu_shared_image(struct emu_shared *shared, uint64_t line)
+{
+	return &shared->state[shared->region_bytes / EMU_LINE_BYTES + line * 8];
+}
+
+/* Opens or makes it; NULL and a sentence in message. *bytes is for emu_shared_unmap(). */
+struct emu_shared *emu_shared_map(
+        const struct emu_config *config, uint64_t identity, uint64_t *bytes, char message[EMU_MESSAGE_BYTES]);
+void emu_shared_unmap(struct emu_shared *shared, uint64_t bytes);
+void emu_shared_remove(uint64_t cookie);
+
+#endif
