@@ -4,15 +4,16 @@
 #     make bench            packages, build, then TPC-C over two host processes; BENCH_ARGS="..." adds options
 #     make test             packages, build, then every test and check; the last line counts them
 #     make yards            packages, build, then the table of speeds in yards; YARDS_ARGS="..." adds options
+#     make emulation-sweep  packages, build, then TPC-C and YCSB under each delay profile; SWEEP_ARGS="..." adds options
 #     make check            the unit and pod tests alone
 #     make check-asan check-ubsan check-tsan check-clang check-incoherent check-mutants
-#     make check-cli check-probe check-install check-lint check-hotpath
+#     make check-cli check-probe check-ligersim check-install check-lint check-hotpath
 #     make test-vm          packages, build, then pods of real kernels in QEMU; `make vm` builds what scripts/vmpod.sh needs
 #     make format format-check tidy
 #     make install          PREFIX=/usr/local DESTDIR=
 #     make clean
 #
-# Settings: CC=gcc|clang  ARCH=native (any -march)  LTO=0|1  WERROR=0|1
+# Settings: CC=gcc|clang  ARCH=native (any -march)  LTO=0|1  WERROR=0|1  EMULATION=0|1
 #
 # One source tree, several variants of it, each in a directory of its own: release, asan, ubsan, tsan, clang, vm, mutants. One
 # template makes the rules of all, so one make knows every dependency. Nothing here runs pkg-config: the file must be
@@ -32,11 +33,15 @@ ARCH ?= native
 # gcc writes "fat" objects, which hold machine code too: any linker can use them, and tests link without waiting for the
 # optimiser. clang 14 has no such thing, so there it is off.
 LTO ?= 1
+# 0: no path of the engine knows of emulation (src/emulation stays, for libligersim).
+EMULATION ?= 1
 WERROR ?= $(if $(CI),1,0)
 PREFIX ?= /usr/local
 DESTDIR ?=
 BENCH_ARGS ?=
 YARDS_ARGS ?=
+SWEEP_ARGS ?=
+CALIBRATION_ARGS ?=
 
 is_clang = $(findstring clang,$(notdir $(firstword $(1))))
 
@@ -87,7 +92,7 @@ INCLUDES := -Iinclude -Isrc -Ibenchmarks
 DIALECT := -std=gnu11 -D_GNU_SOURCE
 # The library's objects serve both the archive and the shared library, hence -fPIC; -fno-semantic-interposition lets the
 # compiler inline across its own public calls all the same. The shared library's exports are in scripts/libliger.map.
-BASE_FLAGS := $(DIALECT) -g -fPIC -fno-semantic-interposition -pthread
+BASE_FLAGS := $(DIALECT) -g -fPIC -fno-semantic-interposition -pthread -DLG_EMULATION=$(EMULATION)
 LIB_LIBS := -lcjson -lnuma -lpthread -lrt -lm
 SIM_LIBS := -lcjson -pthread -lrt -lm
 TOOL_LIBS := -lcjson
@@ -303,6 +308,18 @@ yards:
 	+@$(MAKE) --no-print-directory -j$$(nproc) $(O)/liger $(O)/yardstick
 	benchmarks/yards/table.py --build $(O) $(YARDS_ARGS)
 
+# What the delay profiles cost here, and throughput against latency: docs/emulation.md.
+.PHONY: emulation-calibration emulation-sweep
+emulation-calibration:
+	@scripts/deps.sh build
+	+@$(MAKE) --no-print-directory -j$$(nproc) $(O)/liger
+	benchmarks/emulation/calibrate.py --liger $(O)/liger --out $(O)/calibration $(CALIBRATION_ARGS)
+
+emulation-sweep:
+	@scripts/deps.sh build
+	+@$(MAKE) --no-print-directory -j$$(nproc) $(O)/liger
+	benchmarks/emulation/sweep.py --liger $(O)/liger --out $(O)/sweep $(SWEEP_ARGS)
+
 # ---- Tests ------------------------------------------------------------------------------------------------------------
 
 run_tests := scripts/run_tests.sh run
@@ -332,6 +349,10 @@ check-cli: $(O)/liger
 	@LIGER=$(O)/liger $(run_tests) cli scripts/test_cli.sh
 check-probe: $(O)/liger
 	@LIGER=$(O)/liger $(run_tests) probe scripts/test_probe.sh
+# What people use of the emulation: libligersim's example, `liger probe memory`.
+.PHONY: check-ligersim
+check-ligersim: $(O)/liger $(O)/examples/queue
+	@LIGER=$(O)/liger QUEUE=$(O)/examples/queue $(run_tests) ligersim scripts/test_ligersim.sh
 check-install: all
 	+@O=$(O) MAKE='$(MAKE)' $(run_tests) install scripts/test_install.sh
 check-lint:

@@ -4,21 +4,25 @@
 #     scripts/deps.sh build    what `make`, `make bench` and `make install` need
 #     scripts/deps.sh test     that, and what `make test` needs besides
 #     scripts/deps.sh yards    what `make yards` needs
+#     scripts/deps.sh vm       what `make test-vm` and scripts/vmpod.sh need: emulated machines
 #
 # As root, missing packages are installed with apt-get. Anyone else is told the command. When all are present it takes a
 # few milliseconds. LIGER_SKIP_DEPS=1 skips it, for systems that bring compiler and libraries in another way.
 set -euo pipefail
 
 build_packages=(gcc libc6-dev make pkg-config libnuma-dev libjemalloc-dev libcjson-dev libxxhash-dev)
-# gcc brings the sanitizers' libraries; python3 runs the lint and reads JSON back.
-test_packages=(g++ libcmocka-dev clang clang-tidy clang-format python3)
+# gcc brings the sanitizers' libraries; python3 runs the lint and reads JSON back; strace looks for system calls.
+test_packages=(g++ libcmocka-dev clang clang-tidy clang-format python3 strace)
+# QEMU with its firmware, and what an initramfs is made of. The kernel is not installed: scripts/vm/kernel.sh.
+vm_packages=(qemu-system-x86 seabios busybox-static cpio kmod daxctl xz-utils zstd libcmocka-dev python3)
 
 case "${1:-}" in
 build) packages=("${build_packages[@]}") ;;
 yards) packages=("${build_packages[@]}" python3) ;;
 test) packages=("${build_packages[@]}" "${test_packages[@]}") ;;
+vm) packages=("${build_packages[@]}" "${vm_packages[@]}") ;;
 *)
-	echo "usage: scripts/deps.sh build|test|yards" >&2
+	echo "usage: scripts/deps.sh build|test|yards|vm" >&2
 	exit 2
 	;;
 esac

@@ -120,6 +120,7 @@ all() {
 	part tests check-hotpath
 	part tests check-cli
 	part tests check-probe
+	part tests check-ligersim
 	part tests check-install
 	part tests check-clang
 	part tests check-asan

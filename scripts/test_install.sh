@@ -25,7 +25,8 @@ claim() {
 prefix=$work/prefix
 claim "make install succeeds" "$MAKE" --no-print-directory install PREFIX="$prefix"
 claim "with DESTDIR it installs below it" "$MAKE" --no-print-directory install DESTDIR="$work/image" PREFIX=/usr
-for file in bin/liger include/liger.h lib/libliger.a lib/libliger.so lib/libliger.so.0 lib/pkgconfig/liger.pc; do
+for file in bin/liger include/liger.h lib/libliger.a lib/libliger.so lib/libliger.so.0 lib/pkgconfig/liger.pc \
+	include/ligersim.h lib/libligersim.a lib/libligersim.so lib/libligersim.so.0 lib/pkgconfig/ligersim.pc; do
 	claim "$file is there" test -s "$prefix/$file" -a -s "$work/image/usr/$file"
 done
 claim "a package's liger.pc does not name the folder it was packed in" bash -c "! grep -q '$work' '$work/image/usr/lib/pkgconfig/liger.pc'"
@@ -45,6 +46,13 @@ claim "liger.h declares functions" test -s "$work/declared"
 claim "libliger.so shows the functions of liger.h and nothing else" diff "$work/declared" "$work/shared"
 claim "libliger.a shows the functions of liger.h and nothing else" diff "$work/declared" "$work/static"
 claim "the name in libliger.so is libliger.so.0" bash -c "readelf -d '$prefix/lib/libliger.so' | grep -q 'SONAME.*\[libliger.so.0\]'"
+
+gcc -E -P -x c include/ligersim.h | grep -oE '\blgs_[a-z0-9_]+\(' | tr -d '(' | sort -u >"$work/sim-declared"
+exported -D "$prefix/lib/libligersim.so" >"$work/sim-shared"
+exported "$prefix/lib/libligersim.a" >"$work/sim-static"
+claim "ligersim.h declares functions" test -s "$work/sim-declared"
+claim "libligersim.so shows the functions of ligersim.h and nothing else" diff "$work/sim-declared" "$work/sim-shared"
+claim "libligersim.a shows the functions of ligersim.h and nothing else" diff "$work/sim-declared" "$work/sim-static"
 
 # ---- The header alone ----
 echo '#include <liger.h>' >"$work/header.c"
@@ -82,5 +90,28 @@ for cc in gcc clang; do
 		claim "and leaves no region behind" test ! -e "/dev/shm/$name"
 	done
 done
+
+# ---- The example of libligersim ----
+sed 's/liger\.h/ligersim.h/' "$work/header.c" >"$work/sim-header.c"
+cp "$work/sim-header.c" "$work/sim-header.cc"
+build_queue_shared() {
+	# shellcheck disable=SC2046
+	"$1" -std=gnu11 -Wall -Wextra -Werror -o "$work/queue-shared-$1" examples/queue.c -pthread \
+		$(pkg-config --cflags --libs ligersim) -Wl,-rpath,"$prefix/lib"
+}
+build_queue_static() {
+	local libs
+	libs=$(pkg-config --static --libs ligersim | sed 's/-lligersim\b/-l:libligersim.a/')
+	# shellcheck disable=SC2046,SC2086
+	"$1" -std=gnu11 -Wall -Wextra -Werror -o "$work/queue-static-$1" examples/queue.c $(pkg-config --cflags ligersim) $libs
+}
+for cc in gcc clang; do
+	for kind in shared static; do
+		claim "examples/queue.c builds with $cc and the $kind library" build_queue_$kind $cc
+		claim "and its messages come whole" timeout 60 "$work/queue-$kind-$cc" --emulate incoherent:1 --messages 1000
+	done
+	claim "ligersim.h compiles as C11 with $cc" $cc -std=c11 "${strict[@]}" "$work/sim-header.c"
+done
+claim "ligersim.h compiles as C++11 with g++" g++ -std=c++11 "${strict[@]}" "$work/sim-header.cc"
 
 exit $failed

@@ -68,11 +68,18 @@ finds "shm_open outside src/cxl is found" '^src/server/region.c:1: shm_open'
 echo 'void *f(void) { return mmap(0, n, p, f, -1, 0); } /* lint: private memory */' | put src/engine/heap.c
 printf 'int f(void)\n{\n\t/* lint: private memory */\n\tp = mmap(0, n, p, f, -1, 0);\n}\n' | put src/engine/pool.c
 echo 'void f(void) { _mm_clwb(p); mmap(0, n, p, f, 3, 0); }' | put src/cxl/line.c
+echo 'void f(void) { _mm_sfence(); mmap(0, n, p, f, 3, 0); }' | put src/emulation/delay.c
 echo '/* The line was written back by clwb, then sfence. */' | put src/txn/seal.c
-clean "private memory that is marked, src/cxl itself, and comments are accepted"
+clean "private memory that is marked, src/cxl and src/emulation themselves, and comments are accepted"
 
 echo '#include "engine/btree.h"' | put src/cxl/word.c
-finds "cxl including engine is found" '^src/cxl/word.c:1: .*may include only cxl$'
+finds "cxl including engine is found" '^src/cxl/word.c:1: .*may include only cxl, emulation$'
+
+echo '#include "cxl/port.h"' | put src/emulation/delay.c
+finds "emulation including cxl is found" '^src/emulation/delay.c:1: .*may include only emulation$'
+
+echo '#include "emulation/model.h"' | put src/engine/host.c
+finds "engine including emulation is found" '^src/engine/host.c:1: .*may include only cxl, engine$'
 
 echo '#include "../txn/txn.h"' | put src/engine/row.c
 finds "a relative include up the layers is found" '^src/engine/row.c:1: '
@@ -85,6 +92,7 @@ finds "a folder without a place among the layers is found" '^src/misc/x.c:1: '
 
 printf '#include "commit.h"\n#include "engine/btree.h"\n#include "cxl/word.h"\n#include <liger.h>\n' | put src/txn/commit.c
 echo '#include "engine/btree.h"' | put src/recovery/redo.c
+echo '#include "emulation/model.h"' | put src/cxl/port.h
 clean "includes down the layers are accepted"
 
 # The mark is put together here, so that this file has none.

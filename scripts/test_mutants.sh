@@ -4,7 +4,7 @@
 # quick ones first. Tried in this order, with the seeds 1..SEEDS (default 8):
 #   tests/unit/incoherent_test              two hosts behind incoherent caches
 #   tests/pod/api_rows_inprocess_test       the same, through the public API (LIGER_EMULATE)
-#   tests/pod/serializability_..._test      random histories, judged by the checker
+#   tests/pod/serializability_..._test      random histories, judged by the checker; hosts in processes: incoherent
 # That the same programs pass without a mutant is claimed first. Each line tells test and seed that caught it; with
 # TABLE=FILE they are written there too, as the rows of a Markdown table.
 set -uo pipefail
@@ -29,6 +29,7 @@ caught_by() {
 emulation_of() {
 	case $1 in
 	*api_rows*) echo "incoherent:$2" ;;
+	*serializability_processes*) echo incoherent:5 ;;
 	*) echo direct ;;
 	esac
 }

@@ -33,6 +33,12 @@ int emulation_begin(
 	if (!LG_EMULATION)
 		return error_set(err, LG_INVALID,
 		        "cannot emulate on %s: this is a build without emulation; build with EMULATION=1", region->uri);
+	if (strncmp(region->uri, "dax:", 4) == 0)
+		return error_set(err, LG_INVALID,
+		        "cannot emulate on %s: its hosts may run on several machines, but what they share of an "
+		        "emulation lies in "
+		        "the memory of one; use shm: or file:",
+		        region->uri);
 	emulation->pod = emu_pod_open(&config, message);
 	if (!emulation->pod)
 		return error_set(err, LG_INVALID, "cannot emulate on %s: %s", region->uri, message);

@@ -32,6 +32,5 @@ __attribute__((constructor)) static void choose(void)
 
 #else
 /* ISO C wants something to translate. */
-extern const enum lg_mutant lg_mutant_none;
-const enum lg_mutant lg_mutant_none = LG_MUTANT_COUNT;
+_Static_assert(LG_MUTANT_COUNT > 0, "there are mutants");
 #endif

@@ -32,6 +32,7 @@
 	M(FENCE_ROOT, "a directory's root and slots are not waited for")                                               \
 	M(SKIP_VALIDATION, "reads are not validated at commit")                                                        \
 	M(SKIP_LEAF_VALIDATION, "leaves are not validated at commit")                                                  \
+	M(OWN_WRITE_KEY, "a stale slot that leads to a row which this transaction writes is taken for the key's")      \
 	M(UNWATCHED_PLACEHOLDER, "a remote placeholder is not watched as a read")
 
 enum lg_mutant {

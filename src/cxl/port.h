@@ -168,7 +168,8 @@ static inline void port_fence(struct cxl_port *port)
 	port->counts.fences++;
 	if (port_emulated(port))
 		emu_fence(&port->emulation);
-	__asm__ volatile("sfence" ::: "memory");
+	else
+		__asm__ volatile("sfence" ::: "memory");
 }
 
 /* Orders flushes before the loads that follow. */
@@ -177,7 +178,8 @@ static inline void port_full_fence(struct cxl_port *port)
 	port->counts.fences++;
 	if (port_emulated(port))
 		emu_full_fence(&port->emulation);
-	__asm__ volatile("mfence" ::: "memory");
+	else
+		__asm__ volatile("mfence" ::: "memory");
 }
 
 /* Copies of memory that another thread may be writing: whoever copies looks at a word or version afterwards and throws

@@ -6,11 +6,12 @@
  */
 #include "emulation/delay.h"
 
-#include <emmintrin.h>
+#include <immintrin.h>
 #include <string.h>
 
-/* Between streamed accesses of one thread others get their turn after so much. */
-enum { STREAM_CHUNK_BYTES = 4096 };
+/* Between streamed accesses of one thread others get their turn after so much. Taking a turn is a locked instruction, which
+ * waits for streaming stores: so writes take it less often. */
+enum { OUT_CHUNK_BYTES = 4096, IN_CHUNK_BYTES = 16384 };
 
 #if defined(__SANITIZE_THREAD__)
 #define EMU_TSAN 1
@@ -67,16 +68,31 @@ static void copy_in(uint8_t *dst, const void *src, size_t bytes)
 	compiler_fence();
 }
 
-/* Past the cache; dst is a line. */
+/* Past the cache, by the widest stores that the compiler may use: narrower ones take three times as long. */
+static void store_line_streaming(uint8_t *line, const uint8_t *src)
+{
+#if defined(__AVX512F__)
+	_mm512_stream_si512((__m512i *)(void *)line, _mm512_loadu_si512((const void *)src));
+#elif defined(__AVX__)
+	for (size_t i = 0; i < EMU_LINE_BYTES; i += sizeof(__m256i))
+		_mm256_stream_si256(
+		        (__m256i *)(void *)(line + i), _mm256_loadu_si256((const __m256i *)(const void *)(src + i)));
+#else
+	for (size_t i = 0; i < EMU_LINE_BYTES; i += sizeof(__m128i))
+		_mm_stream_si128(
+		        (__m128i *)(void *)(line + i), _mm_loadu_si128((const __m128i *)(const void *)(src + i)));
+#endif
+}
+
+/* Whole lines. */
 static void copy_in_streaming(uint8_t *dst, const uint8_t *src, size_t bytes)
 {
 	if (EMU_TSAN) {
 		copy_in(dst, src, bytes);
 		return;
 	}
-	for (size_t i = 0; i < bytes; i += sizeof(__m128i))
-		_mm_stream_si128(
-		        (__m128i *)(void *)(dst + i), _mm_loadu_si128((const __m128i *)(const void *)(src + i)));
+	for (size_t i = 0; i < bytes; i += EMU_LINE_BYTES)
+		store_line_streaming(dst + i, src + i);
 }
 
 static void real_full_fence(void)
@@ -91,12 +107,6 @@ static void real_full_fence(void)
 }
 
 /* ---- What they cost ---- */
-
-/* When the flushes that were told are through. A thread has a list of them for incoherent.c; here the time is enough. */
-static uint64_t *flush_done(struct emu_thread *thread)
-{
-	return &thread->flush_lines[0];
-}
 
 static uint64_t later(uint64_t a, uint64_t b)
 {
@@ -160,7 +170,7 @@ static void charge_load(struct emu_thread *thread, uint64_t line, uint64_t entry
 	}
 	uint64_t at = delay_at(thread, entry);
 	send_evicted(thread, at, evicted);
-	delay_settle(thread, entry, fetch_cost(thread, line, at, need));
+	delay_settle_load(thread, entry, fetch_cost(thread, line, at, need));
 }
 
 uint64_t delay_word_load(struct emu_thread *thread, uint64_t offset)
@@ -282,9 +292,9 @@ static void check_stream(const struct emu_thread *thread, uint64_t offset, size_
 	assert(bytes <= thread->pod->config.bytes && offset <= thread->pod->config.bytes - bytes);
 }
 
-static size_t chunk_of(size_t bytes, size_t done)
+static size_t less(size_t a, size_t b)
 {
-	return bytes - done < STREAM_CHUNK_BYTES ? bytes - done : STREAM_CHUNK_BYTES;
+	return a < b ? a : b;
 }
 
 void delay_stream_out(struct emu_thread *thread, uint64_t offset, void *dst, size_t bytes)
@@ -293,8 +303,11 @@ void delay_stream_out(struct emu_thread *thread, uint64_t offset, void *dst, siz
 	int64_t latency = bytes ? delay_read_latency(thread) : 0;
 	for (size_t done = 0, chunk; done < bytes; done += chunk) {
 		uint64_t entry = emu_clock_now(thread->pod->delay->clock);
-		chunk = chunk_of(bytes, done);
+		chunk = less(bytes - done, OUT_CHUNK_BYTES);
 		copy_out((uint8_t *)dst + done, thread->pod->config.raw + offset + done, chunk);
+		/* The next chunk, while this one's time is waited for: the real memory must keep ahead of the profile's. */
+		for (size_t i = done + chunk; i < less(bytes, done + 2 * chunk); i += EMU_LINE_BYTES)
+			__builtin_prefetch(thread->pod->config.raw + offset + i);
 		delay_settle(thread, entry,
 		        latency + delay_stream_read(thread, delay_at(thread, entry), chunk / EMU_LINE_BYTES));
 		latency = 0;
@@ -306,7 +319,7 @@ void delay_stream_in(struct emu_thread *thread, uint64_t offset, const void *src
 	check_stream(thread, offset, bytes);
 	for (size_t done = 0, chunk; done < bytes; done += chunk) {
 		uint64_t entry = emu_clock_now(thread->pod->delay->clock);
-		chunk = chunk_of(bytes, done);
+		chunk = less(bytes - done, IN_CHUNK_BYTES);
 		copy_in_streaming(thread->pod->config.raw + offset + done, (const uint8_t *)src + done, chunk);
 		for (size_t i = 0; i < chunk; i += EMU_LINE_BYTES)
 			delay_cache_written(thread, (offset + done + i) / EMU_LINE_BYTES);
@@ -341,7 +354,7 @@ void delay_flush(struct emu_thread *thread, uint64_t offset)
 		due = send_line(thread, at);
 	}
 	int64_t wait = delay_wait_read(thread, at);
-	*flush_done(thread) = later(*flush_done(thread), at + (uint64_t)(wait + latency));
+	thread->flush_done = later(thread->flush_done, at + (uint64_t)(wait + latency));
 	delay_settle(thread, entry, due);
 }
 
@@ -358,7 +371,7 @@ void delay_full_fence(struct emu_thread *thread)
 {
 	uint64_t entry = emu_clock_now(thread->pod->delay->clock), at = delay_at(thread, entry);
 	int64_t nothing = thread->pod->delay->costs.fence;
-	int64_t due = ticks_left(later(thread->write_done, *flush_done(thread)), at);
+	int64_t due = ticks_left(later(thread->write_done, thread->flush_done), at);
 	thread->counts.fences++;
 	real_full_fence();
 	thread->last_line = DELAY_NO_LINE;

@@ -25,7 +25,8 @@
 #include "emulation/clock.h"
 #include "emulation/private.h"
 
-enum { DELAY_WAYS = 8, DELAY_QUEUE_SHIFT = 6 };
+/* A cache has whole runs of sets: 4 KiB of lines. */
+enum { DELAY_WAYS = 8, DELAY_RUN = 8, DELAY_QUEUE_SHIFT = 6 };
 
 /* No line follows it. */
 #define DELAY_NO_LINE (UINT64_MAX - 1)
@@ -91,6 +92,8 @@ int64_t delay_stream_write(struct emu_thread *thread, uint64_t at, uint64_t line
 int64_t delay_read_latency(struct emu_thread *thread);
 /* An access that began at `entry` should take `due` ticks: waits for the rest of them, or keeps it in mind. */
 void delay_settle(struct emu_thread *thread, uint64_t entry, int64_t due);
+/* The same of a load, which may be still under way. */
+void delay_settle_load(struct emu_thread *thread, uint64_t entry, int64_t due);
 /* A hit: free, and the model's own time is made good later. */
 void delay_hit(struct emu_thread *thread);
 

@@ -58,9 +58,12 @@ static bool is_current(uint64_t entry, uint64_t state)
 static _Atomic uint64_t *set_of(const struct emu_thread *thread, uint64_t line)
 {
 	struct delay_host *host = thread->pod->delay;
-	/* Multiplied, so that lines at even distances do not meet in few sets; then scaled, so that any count will do. */
-	uint64_t hash = (line * UINT64_C(0x9e3779b97f4a7c15)) >> 32;
-	return &host->entry[(hash * host->set_count >> 32) * DELAY_WAYS];
+	/* Lines that follow each other are in sets that do, as far as a run goes: so this machine fetches their entries ahead.
+	 * Where a run begins is multiplied, so that runs at even distances do not meet; then scaled, so that any count will
+	 * do. */
+	uint64_t hash = (line / DELAY_RUN * UINT64_C(0x9e3779b97f4a7c15)) >> 32;
+	uint64_t run = hash * (host->set_count / DELAY_RUN) >> 32;
+	return &host->entry[(run * DELAY_RUN + line % DELAY_RUN) * DELAY_WAYS];
 }
 
 static _Atomic uint64_t *find(_Atomic uint64_t *set, uint64_t line)

@@ -50,8 +50,8 @@ static struct delay_costs costs_of(const struct emu_profile *p, double ticks_per
 static struct delay_host *host_make(uint64_t cache_bytes, uint64_t region_bytes)
 {
 	uint64_t useful = cache_bytes < 2 * region_bytes ? cache_bytes : 2 * region_bytes;
-	uint64_t sets = useful / EMU_LINE_BYTES / DELAY_WAYS;
-	sets = sets ? sets : 1;
+	uint64_t sets = useful / EMU_LINE_BYTES / DELAY_WAYS / DELAY_RUN * DELAY_RUN;
+	sets = sets ? sets : DELAY_RUN;
 	assert(sets <= UINT32_MAX); /* delay_cache.c scales 32 bits by it; profiles have 64 GiB at most */
 	uint64_t bytes = sizeof(struct delay_host) + sets * DELAY_WAYS * sizeof(uint64_t);
 	struct delay_host *host = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

@@ -111,10 +111,9 @@ static void bound_credit(struct emu_thread *thread)
 		thread->owed = -max;
 }
 
-void delay_settle(struct emu_thread *thread, uint64_t entry, int64_t due)
+static void settle(struct emu_thread *thread, uint64_t entry, int64_t due, uint64_t now)
 {
 	struct delay_host *host = thread->pod->delay;
-	uint64_t now = emu_clock_now_after_loads(host->clock);
 	thread->owed += due - (int64_t)(now - entry) - host->costs.edge;
 	if (thread->owed < host->costs.resolution) {
 		bound_credit(thread);
@@ -126,6 +125,19 @@ void delay_settle(struct emu_thread *thread, uint64_t entry, int64_t due)
 	/* What it waited too long is made good by the next. */
 	thread->owed = (int64_t)(deadline - then);
 	bound_credit(thread);
+}
+
+void delay_settle(struct emu_thread *thread, uint64_t entry, int64_t due)
+{
+	settle(thread, entry, due, emu_clock_now(thread->pod->delay->clock));
+}
+
+void delay_settle_load(struct emu_thread *thread, uint64_t entry, int64_t due)
+{
+	struct delay_host *host = thread->pod->delay;
+	/* Lines that are charged with a share of a latency overlap in this machine too: to wait for each would forbid it. */
+	bool alone = due >= host->costs.resolution;
+	settle(thread, entry, due, alone ? emu_clock_now_after_loads(host->clock) : emu_clock_now(host->clock));
 }
 
 void delay_hit(struct emu_thread *thread)

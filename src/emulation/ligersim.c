@@ -150,6 +150,7 @@ static int create_named(struct lgs_region *region, const struct lgs_config *conf
 		return code;
 	}
 	struct region_head *head = region->mapped;
+	assert(head); /* size_and_map() */
 	head->bytes = region->bytes;
 	head->coherent_bytes = region->coherent_bytes;
 	head->cookie = region->cookie;
@@ -224,6 +225,7 @@ static int open_named(const char *name, struct lgs_region *region, struct lgs_er
 	if (code)
 		return code;
 	const struct region_head *head = region->mapped;
+	assert(head); /* map_shared() */
 	if (!head_is_sound(head, region->mapped_bytes)) {
 		munmap(region->mapped, region->mapped_bytes);
 		return fail(err, LGS_MISMATCH, "shared memory %s is no region of this version of ligersim, or not yet",

@@ -82,21 +82,15 @@ void lgs_thread_close(struct lgs_thread *thread)
 struct lgs_counters lgs_thread_counters(const struct lgs_thread *thread)
 {
 	const struct emu_counts *c = &thread->emu.counts;
-	if (thread->direct)
-		return thread->counters;
-	return (struct lgs_counters){
-	        .write_backs = c->write_backs,
-	        .flushes = c->flushes,
-	        .fences = c->fences,
-	        .atomics = c->atomics,
-	        .hits = c->hits,
-	        .misses = c->misses,
-	        .coherence_misses = c->coherence_misses,
-	        .stale_hits = c->stale_hits,
-	        .evictions = c->evictions,
-	        .prefetches = c->prefetches,
-	        .delayed_ticks = c->delayed_ticks,
-	};
+	struct lgs_counters counters = thread->counters;
+	counters.hits = c->hits;
+	counters.misses = c->misses;
+	counters.coherence_misses = c->coherence_misses;
+	counters.stale_hits = c->stale_hits;
+	counters.evictions = c->evictions;
+	counters.prefetches = c->prefetches;
+	counters.delayed_ticks = c->delayed_ticks;
+	return counters;
 }
 
 /* ---- Coherent words ---- */
@@ -124,45 +118,45 @@ void lgs_store(struct lgs_thread *thread, uint64_t offset, uint64_t value)
 bool lgs_cas(struct lgs_thread *thread, uint64_t offset, uint64_t *seen, uint64_t to)
 {
 	check_word(thread, __func__, offset);
+	thread->counters.atomics++;
 	if (!thread->direct)
 		return emu_word_swap(&thread->emu, offset, seen, to);
-	thread->counters.atomics++;
 	return atomic_compare_exchange_strong(raw_word(thread, offset), seen, to);
 }
 
 uint64_t lgs_exchange(struct lgs_thread *thread, uint64_t offset, uint64_t value)
 {
 	check_word(thread, __func__, offset);
+	thread->counters.atomics++;
 	if (!thread->direct)
 		return emu_word_rmw(&thread->emu, offset, EMU_EXCHANGE, value);
-	thread->counters.atomics++;
 	return atomic_exchange(raw_word(thread, offset), value);
 }
 
 uint64_t lgs_fetch_add(struct lgs_thread *thread, uint64_t offset, uint64_t operand)
 {
 	check_word(thread, __func__, offset);
+	thread->counters.atomics++;
 	if (!thread->direct)
 		return emu_word_rmw(&thread->emu, offset, EMU_ADD, operand);
-	thread->counters.atomics++;
 	return atomic_fetch_add(raw_word(thread, offset), operand);
 }
 
 uint64_t lgs_fetch_or(struct lgs_thread *thread, uint64_t offset, uint64_t operand)
 {
 	check_word(thread, __func__, offset);
+	thread->counters.atomics++;
 	if (!thread->direct)
 		return emu_word_rmw(&thread->emu, offset, EMU_OR, operand);
-	thread->counters.atomics++;
 	return atomic_fetch_or(raw_word(thread, offset), operand);
 }
 
 uint64_t lgs_fetch_and(struct lgs_thread *thread, uint64_t offset, uint64_t operand)
 {
 	check_word(thread, __func__, offset);
+	thread->counters.atomics++;
 	if (!thread->direct)
 		return emu_word_rmw(&thread->emu, offset, EMU_AND, operand);
-	thread->counters.atomics++;
 	return atomic_fetch_and(raw_word(thread, offset), operand);
 }
 
@@ -269,12 +263,11 @@ void lgs_write_back(struct lgs_thread *thread, uint64_t offset, size_t bytes)
 	check_range(__func__, offset, bytes, 0, thread->bytes);
 	uint64_t end = offset + bytes;
 	for (uint64_t line = offset / LINE_BYTES * LINE_BYTES; line < end; line += LINE_BYTES) {
-		if (thread->direct) {
+		thread->counters.write_backs++;
+		if (thread->direct)
 			instruct(thread->host->write_back_kind, thread->raw + line);
-			thread->counters.write_backs++;
-		} else {
+		else
 			emu_write_back(&thread->emu, line);
-		}
 	}
 }
 
@@ -283,31 +276,30 @@ void lgs_flush(struct lgs_thread *thread, uint64_t offset, size_t bytes)
 	check_range(__func__, offset, bytes, 0, thread->bytes);
 	uint64_t end = offset + bytes;
 	for (uint64_t line = offset / LINE_BYTES * LINE_BYTES; line < end; line += LINE_BYTES) {
-		if (thread->direct) {
+		thread->counters.flushes++;
+		if (thread->direct)
 			instruct(thread->host->flush_kind, thread->raw + line);
-			thread->counters.flushes++;
-		} else {
+		else
 			emu_flush(&thread->emu, line);
-		}
 	}
 }
 
 void lgs_fence(struct lgs_thread *thread)
 {
+	thread->counters.fences++;
 	if (!thread->direct) {
 		emu_fence(&thread->emu);
 		return;
 	}
-	thread->counters.fences++;
 	__asm__ volatile("sfence" ::: "memory");
 }
 
 void lgs_full_fence(struct lgs_thread *thread)
 {
+	thread->counters.fences++;
 	if (!thread->direct) {
 		emu_full_fence(&thread->emu);
 		return;
 	}
-	thread->counters.fences++;
 	__asm__ volatile("mfence" ::: "memory");
 }

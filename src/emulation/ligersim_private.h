@@ -35,7 +35,7 @@ struct lgs_thread {
 	uint8_t *raw;
 	uint64_t bytes, coherent_bytes;
 	bool direct;
-	struct lgs_counters counters; /* direct mode's; else emu.counts has them */
+	struct lgs_counters counters; /* what the program asked for; what it met is in emu.counts */
 	struct emu_thread emu;
 };
 

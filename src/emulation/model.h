@@ -74,7 +74,7 @@ struct emu_thread {
 	struct emu_counts counts;
 	/* delay.c: see there */
 	int64_t owed;
-	uint64_t last_line, last_done, write_done;
+	uint64_t last_line, last_done, write_done, flush_done;
 	/* incoherent.c: line numbers that were told to be written back, or flushed, and are not yet */
 	uint64_t prefetch_line; /* 0: none */
 	uint32_t write_back_count, flush_count;

@@ -120,9 +120,9 @@ static bool read_figure(const struct reading *r, const cJSON *root, const struct
 	double v = value->valuedouble;
 	/* Asked this way round, what is not a number at all is out of range too. */
 	if (!(v >= f->min && v <= f->max))
-		return wrong(r, "%s%g %s is out of range: %g to %.15g", of, v, f->unit, f->min, f->max);
+		return wrong(r, "%s%.10g %s is out of range: %.10g to %.15g", of, v, f->unit, f->min, f->max);
 	if (f->whole && v != floor(v))
-		return wrong(r, "%s%g %s is not a whole number", of, v, f->unit);
+		return wrong(r, "%s%.10g %s is not a whole number", of, v, f->unit);
 	set_figure(profile, f, v);
 	return true;
 }

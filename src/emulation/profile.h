@@ -18,7 +18,7 @@ struct emu_profile {
 	double flush_ns;      /* flush of a clean line until its full fence is through */
 	double coherence_ns; /* load of a line that another host has written and not written back; or taking it for a write */
 	double atomic_ns; /* locked instruction on a line that this host has for itself */
-	double fence_ns;  /* fence with nothing to wait for */
+	double fence_ns;  /* full fence with nothing to wait for */
 	/* 64-byte lines that one thread has under way at once: what makes a frame cost less than its lines one by one */
 	double lines_in_flight;
 	/* bandwidths, GB/s (10^9 bytes) */

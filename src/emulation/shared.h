@@ -5,7 +5,8 @@
  *   state[line_count]     8 bytes a line of the region; what they mean is the mode's business (delay.c, incoherent.c)
  *   image[coherent lines] 64 bytes each: incoherent.c
  *
- * Who comes first makes it; all zeros is a valid beginning of every part but the head, which is written under `claim`.
+ * Who comes first makes it; all zeros is a valid beginning of every part but the head, which is written under a lock of
+ * the file.
  */
 #ifndef LIGER_EMULATION_SHARED_H
 #define LIGER_EMULATION_SHARED_H
@@ -20,10 +21,9 @@
 
 struct emu_shared {
 	_Atomic uint64_t magic; /* stored last */
-	_Atomic uint64_t claim; /* 0, or 1: somebody fills the head */
 	uint64_t cookie, identity, region_bytes, coherent_bytes;
 	_Atomic uint64_t host_pid[EMU_MAX_HOSTS]; /* 0: not open */
-	/* delay.c: when the device's two directions are free again, in time stamp counts */
+	/* delay.c: when the device's two directions are free again, in 64ths of a time stamp count */
 	alignas(64) _Atomic uint64_t device_read_free;
 	alignas(64) _Atomic uint64_t device_write_free;
 	alignas(4096) _Atomic uint64_t state[];

@@ -27,7 +27,7 @@ static uint64_t word_tag(uint64_t hash)
 	return ((hash >> 16) << 34 >> 2) | SLOT_TAKEN;
 }
 
-/* Where the n-th line of a key's four lies; 0 when the view makes no sense. */
+/* Where the n-th line of a key's eight lies; 0 when the view makes no sense. */
 static pod_off slot_line(const struct cxl_port *port, const struct directory_view *view, uint64_t hash, unsigned n)
 {
 	uint32_t log2_slots = atomic_load_explicit(&view->log2_slots, memory_order_relaxed);

@@ -5,8 +5,9 @@
  * and frame side by side instead of one after the other (a CXL latency each), and words need not lie beside their frames,
  * so HWcc holds one word a row and nothing else.
  *
- * A key hashes to a line; its slot is in that line or one of the three behind it. There are no tombstones and no order, so a
- * reader that does not find it looks at all four (with two, one row in 2,000 found no slot at half load). A slot may be stale, torn (the two words of different times) or scribbled over: whatever it says
+ * A key hashes to a line; its slot is in that line or one of the seven behind it. There are no tombstones and no order, so a
+ * reader that does not find it looks at all eight (with two, one row in 2,000 found no slot at half load, with four one in
+ * some 10,000, and every read of such a row asks its owner). A slot may be stale, torn (the two words of different times) or scribbled over: whatever it says
  * is checked against the frame's head and the word (frame.h), and a miss costs a flush, a second look and a message.
  *
  * Growth doubles the table at half full: new extents, all slots anew, then a new root generation. Old extents go through limbo.
@@ -17,7 +18,7 @@
 #include "cxl/line.h"
 #include "cxl/word.h"
 
-enum { DIRECTORY_PROBE_LINES = 4 };
+enum { DIRECTORY_PROBE_LINES = 8 };
 
 struct frame_ref {
 	pod_off frame;

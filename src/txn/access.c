@@ -66,6 +66,17 @@ static int step_of_frame(enum frame_result result)
 	return result == FRAME_RETRY ? STEP_LOCKED : result == FRAME_MISS ? STEP_AGAIN : LG_CORRUPT;
 }
 
+/* Whether the write that a word has led to is of this key: a stale directory slot may name a word that is another row's
+ * by now, and this transaction may be writing that. */
+static bool writes_to(const struct write_entry *own, const struct lg_table *table, const struct lg_slice *key)
+{
+	assert(own->payload);
+	const struct frame_head *head = (const void *)own->payload;
+	const uint8_t *own_key = own->payload + sizeof *head;
+	return own->table == table &&
+	       (!key || (head->key_bytes == key->bytes && memcmp(own_key, key->data, key->bytes) == 0));
+}
+
 static int read_shared(struct lg_txn *txn, const struct lg_table *table, const struct lg_slice *key,
         const struct frame_ref *place, struct sight *sight)
 {
@@ -79,7 +90,10 @@ static int read_shared(struct lg_txn *txn, const struct lg_table *table, const s
 			return STEP_AGAIN;
 		if (word & WORD_LOCK)
 			return STEP_LOCKED;
-		if (word_holder(word) == txn->w->host_id && (sight->own = txn_find_write(txn, ref)))
+		struct write_entry *own = word_holder(word) == txn->w->host_id ? txn_find_write(txn, ref) : NULL;
+		if (own && !MUTANT(OWN_WRITE_KEY) && !writes_to(own, table, key))
+			return STEP_AGAIN;
+		if ((sight->own = own))
 			return LG_OK;
 	}
 	uint8_t *buffer = arena_reserve(&txn->arena, FRAME_BUFFER_BYTES);

@@ -175,6 +175,34 @@ static void a_repeated_remote_read_of_an_unchanged_row_writes_and_flushes_nothin
 	OK(lg_commit(txn));
 }
 
+/* The same of whole transactions: all that they write is what every worker tells the pod once an epoch. */
+static void transactions_that_re_read_remote_rows_write_the_epoch_alone(void **state)
+{
+	struct pod_fixture *f = *state;
+	struct lg_stats before, after;
+	struct lg_slice val;
+	uint64_t first = 0, epochs = 0;
+	for (uint64_t i = 0; i < 10; i++)
+		OK(lg_load(f->worker[1], f->rows[1], pod_key_on(1, i), pod_text("read")));
+	for (int round = 0; round < 4 || epochs < 3; round++) {
+		if (round == 3) {
+			lg_worker_stats(f->worker[0], &before);
+			first = lg_epoch(f->host[0]);
+		}
+		struct lg_txn *txn = pod_begin(f->worker[0]);
+		for (uint64_t i = 0; i < 10; i++)
+			OK(lg_get(txn, f->rows[0], pod_key_on(1, i), &val));
+		OK(lg_commit(txn));
+		epochs = round < 3 ? 0 : lg_epoch(f->host[0]) - first;
+	}
+	lg_worker_stats(f->worker[0], &after);
+	uint64_t publishes = after.epoch_publishes - before.epoch_publishes;
+	assert_in_range(publishes, 1, epochs + 1);
+	assert_int_equal(after.word_writes - before.word_writes, publishes);
+	assert_int_equal(after.line_flushes, before.line_flushes);
+	assert_int_equal(after.line_writes, before.line_writes);
+}
+
 static void local_transactions_touch_no_line_of_pod_memory(void **state)
 {
 	struct pod_fixture *f = *state;
@@ -487,6 +515,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test_teardown(a_long_transaction_gets_through_against_hot_writers, pod_teardown),
 	        POD_LOCAL_TEST(a_repeated_remote_read_of_an_unchanged_row_writes_and_flushes_nothing),
+	        POD_LOCAL_TEST(transactions_that_re_read_remote_rows_write_the_epoch_alone),
 	        POD_LOCAL_TEST(local_transactions_touch_no_line_of_pod_memory),
 	        POD_LOCAL_TEST(commits_and_aborts_are_counted_by_reason),
 	        cmocka_unit_test_teardown(rows_move_out_when_hwcc_runs_short, pod_teardown),

@@ -128,6 +128,53 @@ static void a_scan_without_end_goes_to_the_last_row(void **state)
 	OK(lg_commit(txn));
 }
 
+/* Whoever has no bound may say so by no pointer, or by no bytes at one. */
+static void a_scan_without_beginning_begins_at_the_first_row(void **state)
+{
+	struct pod_fixture *f = *state;
+	const struct lg_slice no_bounds[] = {{NULL, 0}, {"x", 0}};
+	put_rows(f, 10, 10, 3);
+	for (size_t i = 0; i < 2; i++) {
+		struct lg_slice none = no_bounds[i];
+		struct lg_txn *txn = pod_begin(f->worker[0]);
+		struct lg_table *t = f->rows[0];
+		expect_rows(txn, t, none, pod_key(f, 30), LG_SCAN_FORWARD, 0, ROWS(10, 20, END));
+		expect_rows(txn, t, none, pod_key(f, 30), LG_SCAN_REVERSE, 0, ROWS(20, 10, END));
+		expect_rows(txn, t, none, pod_key(f, 10), LG_SCAN_FORWARD, 0, ROWS(END));
+		expect_rows(txn, t, none, pod_key(f, 10), LG_SCAN_REVERSE, 0, ROWS(END));
+		expect_rows(txn, t, none, none, LG_SCAN_FORWARD, 0, ROWS(10, 20, 30, END));
+		expect_rows(txn, t, none, none, LG_SCAN_REVERSE, 0, ROWS(30, 20, 10, END));
+		expect_rows(txn, t, none, none, LG_SCAN_FORWARD, 1, ROWS(10, END));
+		expect_rows(txn, t, none, none, LG_SCAN_REVERSE, 1, ROWS(30, END));
+		/* And among the transaction's own writes. */
+		OK(lg_insert(txn, t, pod_key(f, 5), pod_text("own")));
+		OK(lg_del(txn, t, pod_key(f, 30)));
+		expect_rows(txn, t, none, pod_key(f, 20), LG_SCAN_FORWARD, 0, ROWS(5, 10, END));
+		expect_rows(txn, t, none, none, LG_SCAN_REVERSE, 0, ROWS(20, 10, 5, END));
+		OK(lg_abort(txn));
+	}
+}
+
+static void a_scan_without_beginning_merges_the_partitions_of_a_hash_table(void **state)
+{
+	struct pod_fixture *f = *state;
+	const struct lg_slice no_bounds[] = {{NULL, 0}, {"x", 0}};
+	struct lg_table *t = f->hashed[0];
+	struct lg_txn *txn = pod_begin(f->worker[0]);
+	for (uint64_t i = 1; i <= 4; i++)
+		OK(lg_insert(txn, t, pod_key(f, i * 1000), pod_text("x")));
+	OK(lg_commit(txn));
+	for (size_t i = 0; i < 2; i++) {
+		struct lg_slice none = no_bounds[i];
+		txn = pod_begin(f->worker[0]);
+		expect_rows(txn, t, none, pod_key(f, 3000), LG_SCAN_FORWARD, 0, ROWS(1000, 2000, END));
+		expect_rows(txn, t, none, pod_key(f, 3000), LG_SCAN_REVERSE, 0, ROWS(2000, 1000, END));
+		expect_rows(txn, t, none, none, LG_SCAN_FORWARD, 0, ROWS(1000, 2000, 3000, 4000, END));
+		expect_rows(txn, t, none, none, LG_SCAN_REVERSE, 0, ROWS(4000, 3000, 2000, 1000, END));
+		OK(lg_commit(txn));
+	}
+}
+
 static void a_scan_over_both_hosts_gives_one_order(void **state)
 {
 	struct pod_fixture *f = *state;
@@ -490,6 +537,8 @@ int main(void)
 	        POD_BOTH(a_scan_of_nothing_ends_at_once),
 	        POD_BOTH(a_scan_stops_at_its_limit),
 	        POD_LOCAL_TEST(a_scan_without_end_goes_to_the_last_row),
+	        POD_BOTH(a_scan_without_beginning_begins_at_the_first_row),
+	        POD_LOCAL_TEST(a_scan_without_beginning_merges_the_partitions_of_a_hash_table),
 	        POD_LOCAL_TEST(a_scan_over_both_hosts_gives_one_order),
 	        POD_BOTH(scans_cross_thousands_of_rows),
 	        POD_LOCAL_TEST(scans_of_a_hash_partitioned_table_merge_in_order),
