@@ -377,8 +377,8 @@ test-vm: vm
 	@VM_BUILD=$(dir.vm) TEST_SECONDS=600 $(run_tests) vm scripts/test_vm.sh
 
 # Every mutant of src/cxl/mutant.h must be caught by one of these, the quick ones first.
-CATCHER_SRC := tests/unit/incoherent_test.c tests/pod/api_rows_inprocess_test.c tests/pod/serializability_inprocess_test.c \
-	tests/pod/serializability_processes_test.c
+CATCHER_SRC := tests/unit/incoherent_test.c tests/pod/whole_rows_inprocess_test.c tests/pod/mover_incoherent_test.c \
+	tests/pod/serializability_processes_test.c tests/pod/serializability_inprocess_test.c
 check-mutants: $(call programs,mutants,$(CATCHER_SRC)) $(call runnable,mutants)
 	@CATCHERS='$(call programs,mutants,$(CATCHER_SRC))' TEST_SECONDS=1800 $(run_tests) mutants scripts/test_mutants.sh
 

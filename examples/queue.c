@@ -6,10 +6,10 @@
  *     producer   write the slot; write its lines back; fence; TAIL = i + 1
  *     consumer   see TAIL > i; flush the slot's lines; full fence; read the slot; HEAD = i + 1
  *
- * Each step is needed. Without the write-back the message may be in the producer's cache alone, without the fence it may be
- * on its way still; without the flush the consumer may have the slot's message of a lap ago in its cache, and without
- * the full fence the read may come before the flush is through. On an ordinary machine all of this works by accident,
- * because its caches are coherent. Try
+ * Each step is needed. Without the write-back the message may be in the producer's cache alone, without the fence it
+ * may be on its way still; without the flush the consumer may have the slot's message of a lap ago in its cache, and
+ * without the full fence the read may come before the flush is through. On an ordinary machine all of this works by
+ * accident, because its caches are coherent. Try
  *
  *     queue --forget flush                           passes
  *     queue --forget flush --emulate incoherent:1    stale, exit code 1
@@ -264,6 +264,12 @@ static int wait_for_both(pid_t child[HOST_COUNT])
 	return code;
 }
 
+static void take_signals(void (*how)(int))
+{
+	(void)signal(SIGINT, how); /* it fails for signals that are none, only */
+	(void)signal(SIGTERM, how);
+}
+
 static int run_processes(const struct options *options, const struct lgs_config *nameless)
 {
 	struct lgs_error err = {0};
@@ -272,6 +278,8 @@ static int run_processes(const struct options *options, const struct lgs_config 
 	char name[64];
 	pid_t child[HOST_COUNT];
 	int code = 0;
+	/* Whoever interrupts the queue ends the two hosts, and then their region must be removed. */
+	take_signals(SIG_IGN);
 	snprintf(name, sizeof name, "ligersim-queue-%d", (int)getpid());
 	config.name = name;
 	if (lgs_region_create(&config, &region, &err)) {
@@ -281,8 +289,10 @@ static int run_processes(const struct options *options, const struct lgs_config 
 	lgs_region_close(region); /* its name stays */
 	for (unsigned host = 0; host < HOST_COUNT && !code; host++) {
 		child[host] = fork();
-		if (child[host] == 0)
+		if (child[host] == 0) {
+			take_signals(SIG_DFL);
 			exit(run_process(options, name, host));
+		}
 		if (child[host] > 0)
 			continue;
 		fprintf(stderr, "queue: cannot start a process: %s\n", strerror(errno));

@@ -3,10 +3,10 @@
  * A region is bytes that several hosts share. A host is a process, or just some threads of one that call themselves so;
  * what matters is that each has a cache of its own. Two models of that cache, and none, by a text:
  *
- *     "delay:PROFILE"       what would miss costs time: latency, bandwidth and queues of a device that a profile describes;
- *                           a built-in one by name, or a JSON file by path (docs/emulation.md)
- *     "incoherent[:SEED]"   what another host wrote is not seen before it was written back and fetched anew; caches write
- *                           back, evict and prefetch when they like, by random numbers from SEED
+ *     "delay:PROFILE"       what would miss costs time: latency, bandwidth and queues of a device that a profile
+ *                           describes; a built-in one by name, or a JSON file by path (docs/emulation.md)
+ *     "incoherent[:SEED]"   what another host wrote is not seen before it was written back and fetched anew; caches
+ *                           write back, evict and prefetch when they like, by random numbers from SEED
  *     "direct"              plain instructions
  *
  *     lgs_region_create()   once; or lgs_region_open() in the other processes
@@ -15,18 +15,19 @@
  *     lgs_read() ...
  *     lgs_thread_close(), lgs_host_close(), lgs_region_close(), lgs_region_destroy() for a region with a name
  *
- * The region is [0, bytes). Its first coherent_bytes are words of 8 bytes that are coherent across hosts: lgs_load() ...
- * lgs_fetch_and(), all sequentially consistent. The rest are lines of 64 bytes that are not: lgs_read() ...
+ * The region is [0, bytes). Its first coherent_bytes are words of 8 bytes that are coherent across hosts: lgs_load()
+ * ... lgs_fetch_and(), all sequentially consistent. The rest are lines of 64 bytes that are not: lgs_read() ...
  * lgs_stream_write(). There, what host A wrote is what host B reads for certain if, in this order,
  *     A: lgs_write(), lgs_write_back(), lgs_fence(), then says so in a coherent word;
  *     B: sees the word, then lgs_flush(), lgs_full_fence(), lgs_read().
  * The models know lines, not variables: two hosts that write different bytes of one line lose some of them.
  *
  * Bounds. Every access is checked. One beyond its part of the region, or a word that is not aligned to 8 bytes, is a
- * mistake of the program: it ends by abort(), with a message on standard error that names the call, the offset, and what
- * would have been allowed.
+ * mistake of the program: it ends by abort(), with a message on standard error that names the call, the offset, and
+ * what would have been allowed.
  *
- * Errors. Calls that can fail for other reasons return an enum lgs_code and fill *err, if it is not NULL, with a sentence.
+ * Errors. Calls that can fail for other reasons return an enum lgs_code and fill *err, if it is not NULL, with a
+ * sentence.
  *
  * Threads. A region and a host may be used by any threads at once; a struct lgs_thread by one at a time. After fork() a
  * child uses nothing that was opened before: it opens the region by its name.
@@ -67,11 +68,12 @@ struct lgs_region;
 struct lgs_host;
 struct lgs_thread;
 
-/* ---- The region ---------------------------------------------------------------------------------------------------- */
+/* ---- The region -------------------------------------------------------------------------------------------------- */
 
 struct lgs_config {
 	/* POSIX shared memory of that name (no slash): other processes may lgs_region_open() it, and it stays until
-	 * lgs_region_destroy(). NULL: memory of this process, in huge pages where the kernel has them; gone at close. */
+	 * lgs_region_destroy(). NULL: memory of this process, in huge pages where the kernel has them; gone at
+	 * close. */
 	const char *name;
 	/* Or memory that the caller has mapped, aligned to 64 bytes, of config.bytes; `name` is NULL then. It stays the
 	 * caller's, who keeps it until lgs_region_close(). Contents are not cleared. NULL: the library's own. */
@@ -92,10 +94,11 @@ int lgs_region_create(const struct lgs_config *config, struct lgs_region **regio
 
 /* Opens a region that another process created by name. `emulate` must name the creator's mode and profile, the seed may
  * differ; NULL: takes the creator's (a profile's path as it was written there).
- * Returns: LGS_OK; LGS_NOTFOUND; LGS_MISMATCH; LGS_INVALID; LGS_SYSTEM. */
+ * Returns: LGS_OK; LGS_NOTFOUND; LGS_MISMATCH; LGS_INVALID; LGS_MODE (another mode; another profile, lgs_host_open()
+ *          refuses while a host of the first is open); LGS_SYSTEM. */
 int lgs_region_open(const char *name, const char *emulate, struct lgs_region **region, struct lgs_error *err);
 
-/* All its hosts must have been closed. Of a region without a name nothing is left. */
+/* All its hosts must have been closed. Of a region without a name nothing is left, nor where its process just ends. */
 void lgs_region_close(struct lgs_region *region);
 
 /* Removes a region by its name, and what its emulation has left. Whoever has it open may go on.
@@ -106,7 +109,7 @@ uint64_t lgs_region_bytes(const struct lgs_region *region);
 uint64_t lgs_region_coherent_bytes(const struct lgs_region *region);
 unsigned lgs_region_hosts(const struct lgs_region *region);
 
-/* ---- A host --------------------------------------------------------------------------------------------------------- */
+/* ---- A host ------------------------------------------------------------------------------------------------------ */
 
 /* Joins as host `id`, with an empty cache of its own.
  * Ownership: *host until lgs_host_close(); it needs the region.
@@ -123,7 +126,7 @@ void lgs_host_died(struct lgs_host *host, unsigned dead);
 /* "direct", "delay:NAME", "incoherent:SEED": belongs beside every result. Valid as long as the host. */
 const char *lgs_host_mode(const struct lgs_host *host);
 
-/* ---- A thread ------------------------------------------------------------------------------------------------------- */
+/* ---- A thread ---------------------------------------------------------------------------------------------------- */
 
 /* Ownership: *thread until lgs_thread_close(); it needs the host. Returns: LGS_OK; LGS_SYSTEM (no memory). */
 int lgs_thread_open(struct lgs_host *host, struct lgs_thread **thread, struct lgs_error *err);
@@ -135,16 +138,17 @@ struct lgs_counters {
 	uint64_t write_backs, flushes, fences; /* lines told to be written back, flushed; fences of both kinds */
 	uint64_t atomics;                      /* on coherent words: swaps, additions, exchanges */
 	/* the rest: 0 in direct mode */
-	uint64_t hits, misses;                      /* of the model's cache */
-	uint64_t coherence_misses;                  /* of the misses: another host had written the line */
-	uint64_t stale_hits, evictions, prefetches; /* incoherent: reads of an old line; what the cache did by itself */
-	uint64_t delayed_ticks;                     /* delay: counts of the time stamp counter that were waited for */
+	uint64_t hits, misses;          /* of the model's cache */
+	uint64_t coherence_misses;      /* of the misses: another host had written the line */
+	uint64_t stale_hits;            /* incoherent: reads of a line while memory had something else, and newer */
+	uint64_t evictions, prefetches; /* lines that left the cache; that came unasked (incoherent) */
+	uint64_t delayed_ticks;         /* delay: counts of the time stamp counter that were waited for */
 };
 
 /* Threads: the one that uses `thread`. */
 struct lgs_counters lgs_thread_counters(const struct lgs_thread *thread);
 
-/* ---- Coherent words: offset < coherent_bytes, a multiple of 8 ------------------------------------------------------- */
+/* ---- Coherent words: offset < coherent_bytes, a multiple of 8 ---------------------------------------------------- */
 
 uint64_t lgs_load(struct lgs_thread *thread, uint64_t offset);
 void lgs_store(struct lgs_thread *thread, uint64_t offset, uint64_t value);
@@ -156,11 +160,12 @@ uint64_t lgs_fetch_add(struct lgs_thread *thread, uint64_t offset, uint64_t oper
 uint64_t lgs_fetch_or(struct lgs_thread *thread, uint64_t offset, uint64_t operand);
 uint64_t lgs_fetch_and(struct lgs_thread *thread, uint64_t offset, uint64_t operand);
 
-/* ---- Lines: [offset, offset + bytes) within [coherent_bytes, bytes of the region) ------------------------------------ */
+/* ---- Lines: [offset, offset + bytes) within [coherent_bytes, bytes of the region) -------------------------------- */
 
-/* Through the host's cache; any offset, any length, any alignment of the other side. Words of 8 bytes that are aligned
- * come and go whole. A write of a part of such a word reads it first, so two threads of a host that write different
- * parts of one word at a time lose one of the writes (also in direct mode: count on it nowhere). */
+/* Through the host's cache; any offset, any length, any alignment of the other side. Under "incoherent" words of 8
+ * bytes that are aligned come and go whole; in the other modes count on that no more than with memcpy(). Under
+ * emulation a write of a part of such a word reads it first, so two threads of a host that write different parts of one
+ * word at a time may lose one of the writes. */
 void lgs_read(struct lgs_thread *thread, uint64_t offset, void *dst, size_t bytes);
 void lgs_write(struct lgs_thread *thread, uint64_t offset, const void *src, size_t bytes);
 
@@ -169,7 +174,7 @@ void lgs_write(struct lgs_thread *thread, uint64_t offset, const void *src, size
 void lgs_stream_read(struct lgs_thread *thread, uint64_t offset, void *dst, size_t bytes);
 void lgs_stream_write(struct lgs_thread *thread, uint64_t offset, const void *src, size_t bytes);
 
-/* ---- Visibility: every line that [offset, offset + bytes) touches, of both parts ------------------------------------- */
+/* ---- Visibility: every line that [offset, offset + bytes) touches, of both parts --------------------------------- */
 
 /* As clwb: on its way to memory; there after lgs_fence(). */
 void lgs_write_back(struct lgs_thread *thread, uint64_t offset, size_t bytes);

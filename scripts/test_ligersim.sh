@@ -66,6 +66,11 @@ for step in write-back fence flush full-fence; do
 	claim "a queue without its $step is caught by one of $seeds seeds" caught_by_some_seed $step
 	gives "and works by accident on coherent caches" 0 "messages of" "$queue" --forget $step --messages 3000
 done
+# A Ctrl-C is for the whole group of processes, and so is what timeout sends.
+# shellcheck disable=SC2016 # the inner shell expands them
+timeout -k 60 -s INT 1 bash -c 'echo $$ >"$0"; exec "$@"' "$work/pid" \
+	"$queue" --emulate incoherent:1 --messages 1000000000 --processes >"$work/out" 2>&1 </dev/null
+claim "a queue of two processes that is interrupted leaves nothing" [ ! -e "/dev/shm/ligersim-queue-$(cat "$work/pid")" ]
 gives "the queue names a mode that is none" 2 "slow" "$queue" --emulate slow
 gives "and a profile that does not exist" 1 "no-such-device" "$queue" --emulate delay:no-such-device
 

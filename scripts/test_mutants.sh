@@ -2,8 +2,9 @@
 # Leaves out one step of a protocol at a time (src/cxl/mutant.h) and claims that a test sees it: a mutant that survives is a
 # hole in the tests. Run by `make check-mutants`, which sets CATCHERS: test programs of the build that can leave steps out, the
 # quick ones first. Tried in this order, with the seeds 1..SEEDS (default 8):
-#   tests/unit/incoherent_test              two hosts behind incoherent caches
-#   tests/pod/api_rows_inprocess_test       the same, through the public API (LIGER_EMULATE)
+#   tests/unit/incoherent_test              protocols over lines, two hosts behind incoherent caches
+#   tests/pod/whole_rows_inprocess_test     rows through the public API, the same (LIGER_EMULATE)
+#   tests/pod/mover_incoherent_test         rows that have just moved, the same
 #   tests/pod/serializability_..._test      random histories, judged by the checker; hosts in processes: incoherent
 # That the same programs pass without a mutant is claimed first. Each line tells test and seed that caught it; with
 # TABLE=FILE they are written there too, as the rows of a Markdown table.
@@ -28,7 +29,7 @@ caught_by() {
 
 emulation_of() {
 	case $1 in
-	*api_rows*) echo "incoherent:$2" ;;
+	*whole_rows*) echo "incoherent:$2" ;;
 	*serializability_processes*) echo incoherent:5 ;;
 	*) echo direct ;;
 	esac

@@ -114,6 +114,9 @@ gives "and one without dax" 0 "no dax \(modprobe" probe topology --sysfs "$work/
 claim "JSON says so too" python3 -c 'import json, sys; t = json.load(open(sys.argv[1]))
 assert t == {"numa": False, "dax": False, "nodes": [], "dax_devices": []}, t' "$work/bare.json"
 
+gives "a copy of /sys that is not there is a failure that names it" 1 "cannot read $work/none: No such file" \
+	probe topology --sysfs "$work/none"
+
 # ---- ?node=N ----
 small=(--hosts 2 --partitions 8 --hwcc-mib 2 --swcc-mib 64)
 for bad in "" foo=1 node node= node=x node=-1 node=1024 "node=0&node=0" "node=0&"; do

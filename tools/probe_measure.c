@@ -5,9 +5,9 @@
  *   writes                  a quarter of the rest: streams of writes
  *   chain                   one random cycle over all its lines: a line's first word is the offset of the next line
  *
- * Two hosts; this thread is host 0, one other thread runs beside it as host 0 or 1. A figure is measured in short slices,
- * whose median counts, and that again in rounds over all figures, of which the best counts: others use the machine too, and
- * what they do only ever makes it slower, for a while.
+ * Two hosts; this thread is host 0, one other thread runs beside it as host 0 or 1. A figure is measured in short
+ * slices, whose median counts, and that again in rounds over all figures, of which the best counts: others use the
+ * machine too, and what they do only ever makes it slower, for a while.
  */
 #include "probe_measure.h"
 
@@ -113,7 +113,7 @@ double probe_median_beside(
 
 /* ---- All of it ---- */
 
-/* NULL: read_quantiles() */
+/* NULL: measure_read_quantiles() */
 static double (*const measures[FIGURE_COUNT])(struct probe *probe) = {
         [FIGURE_IDLE_READ] = measure_idle_read,
         [FIGURE_FRAME_READ] = measure_frame_read,

@@ -1,5 +1,5 @@
-/* probe_measure.h: what the measurements of `liger probe memory` share. The layout of the memory, and how a figure comes
- * about, is in probe_measure.c; the figures are in probe_latency.c and probe_streams.c. */
+/* probe_measure.h: what the measurements of `liger probe memory` share. The layout of the memory, and how a figure
+ * comes about, is in probe_measure.c; the figures are in probe_latency.c and probe_streams.c. */
 #ifndef LIGER_TOOLS_PROBE_MEASURE_H
 #define LIGER_TOOLS_PROBE_MEASURE_H
 

@@ -85,7 +85,7 @@ enum probe_verdict {
 	VERDICT_NONE, /* nothing to compare with, or nothing asked */
 	VERDICT_OK,
 	VERDICT_OFF,
-	VERDICT_MACHINE, /* this machine alone is slower than the profile */
+	VERDICT_MACHINE, /* this machine alone is slower than the profile, and the emulation hardly slower than it */
 };
 
 /* What the profile says; NAN if it does not. */

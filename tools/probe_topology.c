@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const char topology_help[] =
         "usage: liger probe topology [--json FILE] [--sysfs DIR]\n"
@@ -382,6 +383,11 @@ int probe_topology_main(int argc, char **argv)
 		*value = cli_value(&args);
 		if (!*value)
 			return CLI_USAGE;
+	}
+	/* Where there is nothing, everything would be none. */
+	if (access(t.sysfs, R_OK | X_OK) != 0) {
+		fprintf(stderr, "liger probe topology: cannot read %s: %s\n", t.sysfs, strerror(errno));
+		return CLI_FAILED;
 	}
 	int code = read_nodes(&t) && read_devices(&t) ? print(&t, json) : CLI_FAILED;
 	free(t.nodes);

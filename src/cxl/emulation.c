@@ -3,7 +3,8 @@
 
 #include <sys/mman.h>
 
-/* In the incoherent mode who goes past the port must fall, so the port's base is reserved addresses and nothing else. */
+/* In the incoherent mode who goes past the port must fall, so the port's base is reserved addresses and nothing
+ * else. */
 static int hide(struct pod_emulation *emulation, struct region *region, struct lg_error *err)
 {
 	uint8_t *reserved = mmap(NULL, region->bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -15,10 +16,22 @@ static int hide(struct pod_emulation *emulation, struct region *region, struct l
 	return LG_OK;
 }
 
+static int failure_code(enum emu_failure failure)
+{
+	switch (failure) {
+	case EMU_NONE: return LG_OK;
+	case EMU_INVALID: return LG_INVALID;
+	case EMU_OTHER_MODE: return LG_MISMATCH;
+	case EMU_SYSTEM: return LG_SYSTEM;
+	}
+	return LG_SYSTEM;
+}
+
 int emulation_begin(
         struct pod_emulation *emulation, struct region *region, const char *mode, unsigned host, struct lg_error *err)
 {
 	char message[EMU_MESSAGE_BYTES];
+	enum emu_failure failure;
 	struct emu_config config = {.raw = region->base,
 	        .bytes = region->bytes,
 	        .coherent_bytes = region->geometry.hwcc_bytes,
@@ -36,12 +49,11 @@ int emulation_begin(
 	if (strncmp(region->uri, "dax:", 4) == 0)
 		return error_set(err, LG_INVALID,
 		        "cannot emulate on %s: its hosts may run on several machines, but what they share of an "
-		        "emulation lies in "
-		        "the memory of one; use shm: or file:",
+		        "emulation lies in the memory of one; use shm: or file:",
 		        region->uri);
-	emulation->pod = emu_pod_open(&config, message);
+	emulation->pod = emu_pod_open(&config, &failure, message);
 	if (!emulation->pod)
-		return error_set(err, LG_INVALID, "cannot emulate on %s: %s", region->uri, message);
+		return error_set(err, failure_code(failure), "cannot emulate on %s: %s", region->uri, message);
 	int code = config.spec.mode == EMU_INCOHERENT ? hide(emulation, region, err) : LG_OK;
 	if (code)
 		emulation_end(emulation, region);

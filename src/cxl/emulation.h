@@ -1,4 +1,5 @@
-/* emulation.h: a region under emulation (src/emulation): the mode that a host asks for, put between it and its mapping. */
+/* emulation.h: a region under emulation (src/emulation): the mode that a host asks for, put between it and its
+ * mapping. */
 #ifndef LIGER_CXL_EMULATION_H
 #define LIGER_CXL_EMULATION_H
 
@@ -10,8 +11,9 @@ struct pod_emulation {
 };
 
 /* Puts `mode` (struct lg_host_config, emulate; NULL: none) between host `host` and an attached region.
- * LG_OK; LG_INVALID (no such mode or profile; the profile is wrong; a build without emulation); LG_MISMATCH (the pod's other
- * hosts run in another); LG_NOSPACE; LG_SYSTEM. */
+ * LG_OK; LG_INVALID (no such mode or profile; the profile is wrong; a device; a build without emulation); LG_MISMATCH
+ * (the pod's other hosts are emulated otherwise); LG_SYSTEM. That all members share one mode is member_join()'s to
+ * see. */
 int emulation_begin(
         struct pod_emulation *emulation, struct region *region, const char *mode, unsigned host, struct lg_error *err);
 /* Before region_detach(). */

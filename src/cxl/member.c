@@ -74,6 +74,10 @@ static int check_emulation(struct cxl_port *port, unsigned host, uint64_t emulat
 		uint64_t state = port_word_load(port, member + STATE, memory_order_seq_cst);
 		if (other == host || !state_is_member(state_of(state)))
 			continue;
+		/* It has not said yet which it is; when it has, it looks at ours. Acquire: [member.emulation], the pid comes
+		 * after that. */
+		if (state_of(state) == LG_MEMBER_JOINING && !port_word_load(port, member + PID, memory_order_acquire))
+			continue;
 		if (port_word_load(port, member + EMULATION, memory_order_seq_cst) != emulation)
 			return error_set(err, LG_MISMATCH,
 			        "cannot join the pod as host %u: host %u runs under another emulation (--emulate, "
@@ -100,8 +104,9 @@ int member_join(struct cxl_port *port, unsigned host, uint64_t emulation, uint64
 		return refuse_join(port, host, err);
 	/* [member.emulation] seq_cst; pairs with check_emulation() in who joins at the same time. */
 	port_word_store(port, member + EMULATION, emulation, memory_order_seq_cst);
-	/* Relaxed: for people and for the liveness test of destroy, which takes 0 for alive while joining. */
-	port_word_store(port, member + PID, (uint64_t)getpid(), memory_order_relaxed);
+	/* For people and for the liveness test of destroy, which takes 0 for alive while joining. Release:
+	 * [member.emulation], who sees the pid sees what stands before it. */
+	port_word_store(port, member + PID, (uint64_t)getpid(), memory_order_release);
 	port_word_rmw(port, member + HEARTBEAT, EMU_ADD, 1, memory_order_relaxed);
 	member_publish_oldest(port, host, epoch_load(port));
 	/* [pod.unmake] seq_cst; pairs with region_destroy(), which clears the magic and then looks at the members, while

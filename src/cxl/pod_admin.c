@@ -25,16 +25,7 @@ int lg_pod_create(const char *uri, const struct lg_pod_config *config, struct lg
 
 int lg_pod_destroy(const char *uri, bool force, struct lg_error *err)
 {
-	/* What hosts under emulation have shared beside the region goes with it; a region that is no pod has none. */
-	struct region region;
-	bool known = region_attach_read_only(uri, &region, NULL) == LG_OK;
-	uint64_t cookie = known ? region.geometry.cookie : 0;
-	if (known)
-		region_detach(&region);
-	int code = region_destroy(uri, force, err);
-	if (!code && known)
-		emu_pod_forget(cookie);
-	return code;
+	return region_destroy(uri, force, err);
 }
 
 static void member_info(struct cxl_port *port, unsigned host, struct lg_member_info *m)

@@ -318,6 +318,9 @@ int region_destroy_at(const struct region_place *place, bool force, struct lg_er
 	if (code)
 		goto out;
 	code = unmake(place, base, bytes, force, err);
+	/* What its hosts have shared beside the region, if they ran under emulation, goes with it. */
+	if (!code)
+		emu_pod_forget(((const struct pod_header *)(const void *)base)->cookie);
 	if (!code && place->backend->is_device)
 		dax_clear(base);
 	region_unmap(base, bytes);

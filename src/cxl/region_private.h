@@ -61,7 +61,7 @@ int pod_header_verify(const char *uri, const struct pod_header *mapped, uint64_t
 int region_node_check(const struct region_place *place, struct lg_error *err);
 /* Whether it has that much to spare for a file that was just made. LG_OK; LG_NOSPACE. */
 int region_node_room(const struct region_place *place, int fd, uint64_t bytes, struct lg_error *err);
-/* Has the pages of a mapping that was not touched yet come from the node. LG_OK; LG_INVALID; LG_SYSTEM. */
+/* Has the pages of a mapping that was not touched yet come from the node. LG_OK; LG_SYSTEM. */
 int region_node_bind(const struct region_place *place, uint8_t *base, uint64_t bytes, struct lg_error *err);
 /* Whether they did. LG_OK; `misplaced` if not; LG_SYSTEM (it cannot be found out). */
 int region_node_verify(

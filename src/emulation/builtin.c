@@ -1,8 +1,8 @@
 /* builtin.c: the files of src/emulation/profiles, as they are, in the library. A new one is a line here.
  *
  * The assembler reads them, by a path from the root of the repository, where make runs. With -flto it does so when the
- * program is linked. The symbols are global, because the linker's optimiser may put the text below into another object than
- * the table, and hidden, because they are nobody else's business.
+ * program is linked. The symbols are global, because the linker's optimiser may put the text below into another object
+ * than the table, and hidden, because they are nobody else's business.
  */
 #include "emulation/builtin.h"
 

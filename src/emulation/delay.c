@@ -1,16 +1,16 @@
 /* delay.c: accesses to pod memory that take as long as the profile's device would.
  *
- * The data are real: each access is done at once, on the region itself. Then it is charged with what its host's cache, the
- * link and the device would have taken (delay_cache.c, delay_time.c), less what it has really taken. What is charged, case
- * by case, is in README.md; here is one function for each.
+ * The data are real: each access is done at once, on the region itself. Then it is charged with what its host's cache,
+ * the link and the device would have taken (delay_cache.c, delay_time.c), less what it has really taken. What is
+ * charged, case by case, is in README.md; here is one function for each.
  */
 #include "emulation/delay.h"
 
 #include <immintrin.h>
 #include <string.h>
 
-/* Between streamed accesses of one thread others get their turn after so much. Taking a turn is a locked instruction, which
- * waits for streaming stores: so writes take it less often. */
+/* Between streamed accesses of one thread others get their turn after so much. Taking a turn is a locked instruction,
+ * which waits for streaming stores: so writes take it less often. */
 enum { OUT_CHUNK_BYTES = 4096, IN_CHUNK_BYTES = 16384 };
 
 #if defined(__SANITIZE_THREAD__)
@@ -119,8 +119,8 @@ static int64_t ticks_left(uint64_t done, uint64_t at)
 	return left > 0 ? left : 0;
 }
 
-/* A line is on its way to memory; who fences will wait for it. Returns what its writer waits at once: no more than what a
- * queue has that is longer than the latency. */
+/* A line is on its way to memory; who fences will wait for it. Returns what its writer waits at once: no more than what
+ * a queue has that is longer than the latency. */
 static int64_t send_line(struct emu_thread *thread, uint64_t at)
 {
 	int64_t latency = thread->pod->delay->costs.write_back;
@@ -129,15 +129,22 @@ static int64_t send_line(struct emu_thread *thread, uint64_t at)
 	return wait > latency ? wait - latency : 0;
 }
 
-/* A line that had to make room: its bandwidth is taken, nobody waits for it. */
-static void send_evicted(struct emu_thread *thread, uint64_t at, bool evicted)
+/* A dirty line that had to make room: no fence waits for it. Returns what the access that it made room for waits for it
+ * at least: as send_line(), else a thread could write faster than the link carries. */
+static int64_t send_evicted(struct emu_thread *thread, uint64_t at, bool evicted)
 {
-	if (evicted)
-		(void)delay_wait_write(thread, at);
+	int64_t latency = thread->pod->delay->costs.write_back;
+	int64_t wait = evicted ? delay_wait_write(thread, at) : 0;
+	return wait > latency ? wait - latency : 0;
 }
 
-/* A load that misses. Those of lines that follow each other are under way together, as many as the processor has room for:
- * all but the first cost their share. */
+static int64_t larger(int64_t a, int64_t b)
+{
+	return a > b ? a : b;
+}
+
+/* A load that misses. Those of lines that follow each other are under way together, as many as the processor has room
+ * for: all but the first cost their share. */
 static int64_t fetch_cost(struct emu_thread *thread, uint64_t line, uint64_t at, enum delay_need need)
 {
 	const struct delay_costs *c = &thread->pod->delay->costs;
@@ -169,8 +176,8 @@ static void charge_load(struct emu_thread *thread, uint64_t line, uint64_t entry
 		return;
 	}
 	uint64_t at = delay_at(thread, entry);
-	send_evicted(thread, at, evicted);
-	delay_settle_load(thread, entry, fetch_cost(thread, line, at, need));
+	int64_t room = send_evicted(thread, at, evicted);
+	delay_settle_load(thread, entry, larger(room, fetch_cost(thread, line, at, need)));
 }
 
 uint64_t delay_word_load(struct emu_thread *thread, uint64_t offset)
@@ -206,8 +213,7 @@ static void charge_coherent_store(struct emu_thread *thread, uint64_t line, uint
 		return;
 	}
 	uint64_t at = delay_at(thread, entry);
-	int64_t due = extra;
-	send_evicted(thread, at, evicted);
+	int64_t due = extra, room = send_evicted(thread, at, evicted);
 	if (need == DELAY_HIT) {
 		thread->counts.hits++;
 	} else {
@@ -216,7 +222,7 @@ static void charge_coherent_store(struct emu_thread *thread, uint64_t line, uint
 		due += fetch_cost(thread, line, at, need);
 		thread->last_line = DELAY_NO_LINE;
 	}
-	delay_settle(thread, entry, due);
+	delay_settle(thread, entry, larger(room, due));
 }
 
 static void charge_store(struct emu_thread *thread, uint64_t line, uint64_t entry)
@@ -227,14 +233,14 @@ static void charge_store(struct emu_thread *thread, uint64_t line, uint64_t entr
 		delay_hit(thread);
 		return;
 	}
-	/* The store buffer has it, and the line comes by itself; that takes its turn on the link, and is waited for when
-	 * the queue is longer than what can be under way. */
+	/* The store buffer has it, and the line comes by itself; that takes its turn on the link, and is waited for
+	 * when the queue is longer than what can be under way. */
 	int64_t latency = thread->pod->delay->costs.read;
 	uint64_t at = delay_at(thread, entry);
-	send_evicted(thread, at, evicted);
+	int64_t room = send_evicted(thread, at, evicted);
 	int64_t wait = delay_wait_read(thread, at);
 	thread->counts.misses++;
-	delay_settle(thread, entry, wait > latency ? wait - latency : 0);
+	delay_settle(thread, entry, larger(room, wait > latency ? wait - latency : 0));
 }
 
 void delay_word_store(struct emu_thread *thread, uint64_t offset, uint64_t value)
@@ -305,7 +311,8 @@ void delay_stream_out(struct emu_thread *thread, uint64_t offset, void *dst, siz
 		uint64_t entry = emu_clock_now(thread->pod->delay->clock);
 		chunk = less(bytes - done, OUT_CHUNK_BYTES);
 		copy_out((uint8_t *)dst + done, thread->pod->config.raw + offset + done, chunk);
-		/* The next chunk, while this one's time is waited for: the real memory must keep ahead of the profile's. */
+		/* The next chunk, while this one's time is waited for: the real memory must keep ahead of the
+		 * profile's. */
 		for (size_t i = done + chunk; i < less(bytes, done + 2 * chunk); i += EMU_LINE_BYTES)
 			__builtin_prefetch(thread->pod->config.raw + offset + i);
 		delay_settle(thread, entry,

@@ -6,18 +6,20 @@
  *   delay_open.c    from a profile to a host
  *
  * shared->state[line]   bits 9..63  generation: of the line's content; a copy of another generation is stale
- *                       bits 2..8   HWcc: 1 + the owner, the host that wrote it or, if nobody has, loaded it first; 0: none
+ *                       bits 2..8   HWcc: 1 + the owner, the host that wrote it or, if nobody has, loaded it first;
+ *                                   0: none
  *                       bit 1       HWcc: hosts besides the owner may have it
  *                       bit 0       HWcc: the owner has newer than memory
- * A word of SWcc counts what was written back, no more: software keeps these lines coherent, so nobody's cache is asked.
+ * A word of SWcc counts what was written back, no more: software keeps these lines coherent, so nobody's cache is
+ * asked.
  *
  * entry[] of a host     bits 28..63 1 + line; 0: nothing
  *                       bits 1..27  generation of the copy, as much of it as there is room for
  *                       bit 0       dirty: the host wrote it and has not written it back
  * Eight entries, one cache line, are a set. A copy that is 2^27 generations old is taken for a fresh one.
  *
- * All of it is atomics, and all of them are relaxed: they decide what an access costs, never what it reads. Threads that race
- * lose a copy or count one twice, which is a miss more or less.
+ * All of it is atomics, and all of them are relaxed: they decide what an access costs, never what it reads. Threads
+ * that race lose a copy or count one twice, which is a miss more or less.
  */
 #ifndef LIGER_EMULATION_DELAY_H
 #define LIGER_EMULATION_DELAY_H
@@ -30,6 +32,9 @@ enum { DELAY_WAYS = 8, DELAY_RUN = 8, DELAY_QUEUE_SHIFT = 6 };
 
 /* No line follows it. */
 #define DELAY_NO_LINE (UINT64_MAX - 1)
+
+/* Entries have 36 bits for 1 + a line's number. */
+#define DELAY_LINES_MAX ((UINT64_C(1) << 36) - 2)
 
 /* A profile in ticks. Queues are kept in 64ths of a tick: at 232 GB/s a line takes less than one. */
 struct delay_costs {

@@ -1,7 +1,7 @@
 /* delay_cache.c: which lines a host's cache would hold, of what content. Formats in delay.h.
  *
- * HWcc as a directory keeps it: a load takes the line from memory or from the owner, who from then on shares it; a store
- * needs the line alone. The directory is not told of clean lines that caches drop, as real ones are not.
+ * HWcc as a directory keeps it: a load takes the line from memory or from the owner, who from then on shares it; a
+ * store needs the line alone. The directory is not told of clean lines that caches drop, as real ones are not.
  * SWcc: a copy stays good until its line is written back by another host, or by a store that goes past the caches.
  */
 #include "emulation/delay.h"
@@ -58,9 +58,9 @@ static bool is_current(uint64_t entry, uint64_t state)
 static _Atomic uint64_t *set_of(const struct emu_thread *thread, uint64_t line)
 {
 	struct delay_host *host = thread->pod->delay;
-	/* Lines that follow each other are in sets that do, as far as a run goes: so this machine fetches their entries ahead.
-	 * Where a run begins is multiplied, so that runs at even distances do not meet; then scaled, so that any count will
-	 * do. */
+	/* Lines that follow each other are in sets that do, as far as a run goes: so this machine fetches their entries
+	 * ahead. Where a run begins is multiplied, so that runs at even distances do not meet; then scaled, so that any
+	 * count will do. */
 	uint64_t hash = (line / DELAY_RUN * UINT64_C(0x9e3779b97f4a7c15)) >> 32;
 	uint64_t run = hash * (host->set_count / DELAY_RUN) >> 32;
 	return &host->entry[(run * DELAY_RUN + line % DELAY_RUN) * DELAY_WAYS];

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 enum { RESOLUTION_NS = 50, CREDIT_MAX_NS = 1000 };
 enum { SCRATCH_LINES = 64, ROUNDS = 16, SCRATCH_READ_NS = 300 };
@@ -92,8 +91,8 @@ static int64_t least(int64_t a, int64_t b)
 	return a < b ? a : b;
 }
 
-/* On a small pod of its own: hits, which should cost what a load does; then misses of a known latency, whose waiting works
- * as always. What these take longer is outside the two looks at the clock that each takes. */
+/* On a small pod of its own: hits, which should cost what a load does; then misses of a known latency, whose waiting
+ * works as always. What these take longer is outside the two looks at the clock that each takes. */
 static void measure(struct emu_pod *pod, int64_t latency)
 {
 	struct emu_thread thread;
@@ -149,33 +148,35 @@ void delay_use_clock(struct emu_pod *pod, struct emu_clock *clock)
 	pod->delay->costs = costs_of(&pod->profile, 1);
 }
 
-bool delay_open(struct emu_pod *pod, char message[EMU_MESSAGE_BYTES])
+enum emu_failure delay_open(struct emu_pod *pod, char message[EMU_MESSAGE_BYTES])
 {
+	if (pod->config.bytes / EMU_LINE_BYTES > DELAY_LINES_MAX) {
+		snprintf(message, EMU_MESSAGE_BYTES,
+		        "a region of %" PRIu64 " bytes is too large for the delay mode: %" PRIu64 " at most",
+		        pod->config.bytes, DELAY_LINES_MAX * EMU_LINE_BYTES);
+		return EMU_INVALID;
+	}
 	double ticks_per_ns = emu_clock_ticks_per_ns(message);
 	if (ticks_per_ns == 0)
-		return false;
+		return EMU_SYSTEM;
 	pod->delay = host_make(pod->profile.cache_bytes, pod->config.bytes);
 	if (!pod->delay) {
 		snprintf(message, EMU_MESSAGE_BYTES,
 		        "no memory for the modelled cache of a host: an eighth of the profile's %" PRIu64 " bytes: %s",
 		        pod->profile.cache_bytes, strerror(errno));
-		return false;
+		return EMU_SYSTEM;
 	}
 	int failed = pthread_once(&measured, measure_once);
 	assert(!failed);
 	pod->delay->costs = costs_of(&pod->profile, ticks_per_ns);
 	pod->delay->costs.hit_credit = own_hit;
 	pod->delay->costs.edge = own_edge;
-	/* Who is there, for whoever finds another mode's state (shared.c). */
-	atomic_store(&pod->shared->host_pid[pod->config.host], (uint64_t)getpid());
-	return true;
+	return EMU_NONE;
 }
 
 void delay_close(struct emu_pod *pod)
 {
-	uint64_t mine = (uint64_t)getpid();
 	/* The data are in memory already, and the cache is forgotten: what it held as dirty, others find so. */
-	(void)atomic_compare_exchange_strong(&pod->shared->host_pid[pod->config.host], &mine, 0);
 	host_free(pod->delay);
 	pod->delay = NULL;
 }

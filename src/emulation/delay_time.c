@@ -1,11 +1,11 @@
 /* delay_time.c: what accesses cost in time: queues, the account of a thread, and waiting.
  *
  * A queue is one word: when its server is free again. Who wants service takes the word's time or its own, whichever is
- * later, and moves the word on by what it needs. So latency grows with load, and no more goes through than there is room
- * for. A host's link and the device are served one after the other, both directions apart.
+ * later, and moves the word on by what it needs. So latency grows with load, and no more goes through than there is
+ * room for. A host's link and the device are served one after the other, both directions apart.
  *
- * thread->owed is the account: ticks that accesses should have taken and have not yet (or, negative, took too long). It is
- * part of the thread's time: what a thread with 40 ticks of debt begins, it begins 40 ticks from now.
+ * thread->owed is the account: ticks that accesses should have taken and have not yet (or, negative, took too long). It
+ * is part of the thread's time: what a thread with 40 ticks of debt begins, it begins 40 ticks from now.
  */
 #include "emulation/delay.h"
 
@@ -87,8 +87,8 @@ int64_t delay_stream_write(struct emu_thread *thread, uint64_t at, uint64_t line
 	return to_ticks(take_write(thread, at, lines));
 }
 
-/* By lot where the profile has a tail: most reads take the median; above, the quantiles that the profile names are joined
- * by straight lines on a logarithmic scale, and nothing is slower than the last. */
+/* By lot where the profile has a tail: most reads take the median; above, the quantiles that the profile names are
+ * joined by straight lines on a logarithmic scale, and nothing is slower than the last. */
 int64_t delay_read_latency(struct emu_thread *thread)
 {
 	const struct delay_costs *c = &thread->pod->delay->costs;
@@ -135,7 +135,8 @@ void delay_settle(struct emu_thread *thread, uint64_t entry, int64_t due)
 void delay_settle_load(struct emu_thread *thread, uint64_t entry, int64_t due)
 {
 	struct delay_host *host = thread->pod->delay;
-	/* Lines that are charged with a share of a latency overlap in this machine too: to wait for each would forbid it. */
+	/* Lines that are charged with a share of a latency overlap in this machine too: to wait for each would forbid
+	 * it. */
 	bool alone = due >= host->costs.resolution;
 	settle(thread, entry, due, alone ? emu_clock_now_after_loads(host->clock) : emu_clock_now(host->clock));
 }

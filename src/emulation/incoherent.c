@@ -3,34 +3,32 @@
  * SWcc. A host sees it through its cache alone. A line is fetched whole at the first access and then stays as it is,
  * whatever other hosts write, until it is evicted, or flushed and fenced. Stores change the cached line; memory gets it
  * whole when it is evicted, or told to be written back and fenced: so two hosts that dirty one line lose each other's
- * bytes, as they would. Between accesses the cache has whims (whims() below), from the seed: it evicts the line at hand or
- * another, writes a dirty one back early, fetches a neighbour that nobody asked for; a copy of a line may fall apart in two,
- * with an eviction and a fetch between the parts. How often is the seed's choice too: some seeds keep everything stale for
- * as long as they can, others forget at every turn.
+ * bytes, as they would. Between accesses the cache has whims (whims() below), from the seed: it evicts the line at hand
+ * or another, writes a dirty one back early, fetches a neighbour that nobody asked for; a copy of a line may fall apart
+ * in two, with an eviction and a fetch between the parts. How often is the seed's choice too: some seeds keep
+ * everything stale for as long as they can, others forget at every turn.
  *   write_back    done at once or not before the next fence, at random
  *   flush         the same, but the line leaves the cache; sfence does not wait for it, only the full fence does
  * Locked instructions fence nothing here, although on x86 they would: the code may not rely on it.
  *
  * HWcc. Coherent: every operation is done on memory, under the line's lock. What a crash takes is modelled apart: while
- * a host's writes to a line have been seen by no other host, nor written back, nor evicted, the line is `dirty` by that host
- * and image[] has what memory holds. If the host dies the line falls back to that (emu_host_died(); a host that opens under
- * the id of a dead one does the same first).
+ * a host's writes to a line have been seen by no other host, nor written back, nor evicted, the line is `dirty` by that
+ * host and image[] has what memory holds. If the host dies the line falls back to that (emu_host_died(); a host that
+ * opens under the id of a dead one does the same first).
  *
  *   state[line]   bits 0..7    1 + the host that is copying the line or changing its state; 0: nobody
  *                 bits 8..15   HWcc: 1 + the host that has it dirty; 0: memory has what everybody sees
+ *                 bits 16..31  which life the host of bits 0..7 was in: shared->life[], as much as there is room for
  *
- * Locks: a set's (one host's cache, private) > a line's (shared). A line's lock whose holder's process is gone is broken: what
- * it was copying is half a line, which is what a cache that died with its host may leave.
+ * Locks: a set's (one host's cache, private) > a line's (shared). A line's lock whose holder's process is gone, or has
+ * been succeeded by another under the same id, is broken: what it was copying is half a line, which is what a cache
+ * that died with its host may leave.
  */
-#include <errno.h>
 #include <pthread.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/types.h>
-#include <unistd.h>
 
 #include "emulation/private.h"
 
@@ -40,6 +38,8 @@ enum { WHIM_RATES = 6, NO_WHIMS = 5 }; /* a turn in 8, 16, 32, 64, 128, never */
 #define LOCK_MASK   UINT64_C(0xff)
 #define DIRTY_SHIFT 8
 #define DIRTY_MASK  (UINT64_C(0xff) << DIRTY_SHIFT)
+#define LIFE_SHIFT  16
+#define LIFE_MASK   (UINT64_C(0xffff) << LIFE_SHIFT)
 
 struct cached_line {
 	uint64_t number;
@@ -54,7 +54,6 @@ struct cache_set {
 
 struct incoherent_host {
 	struct cache_set set[SET_COUNT];
-	bool registered; /* host_pid is ours to clear */
 	unsigned whim_rate;
 };
 
@@ -65,24 +64,31 @@ static _Atomic uint64_t *line_state(const struct emu_pod *pod, uint64_t line)
 	return &pod->shared->state[line];
 }
 
-static bool process_gone(uint64_t pid)
+static uint64_t life_of(const struct emu_pod *pod, unsigned host)
 {
-	return pid == 0 || (kill((pid_t)pid, 0) != 0 && errno == ESRCH);
+	return atomic_load(&pod->shared->life[host]) << LIFE_SHIFT & LIFE_MASK;
+}
+
+/* Whether who has locked a line will never unlock it. */
+static bool holder_is_gone(const struct emu_pod *pod, uint64_t state)
+{
+	uint64_t holder = state & LOCK_MASK;
+	return holder > EMU_MAX_HOSTS || emu_process_gone(atomic_load(&pod->shared->host_pid[holder - 1])) ||
+	       (state & LIFE_MASK) != life_of(pod, (unsigned)holder - 1);
 }
 
 /* Acquire; pairs with the release in line_unlock(): [emulation.line]. */
 static void line_lock(struct emu_pod *pod, uint64_t line)
 {
 	_Atomic uint64_t *state = line_state(pod, line);
+	uint64_t mine = life_of(pod, pod->config.host) | (pod->config.host + 1);
 	for (unsigned spins = 0;; spins++) {
 		uint64_t seen = atomic_load_explicit(state, memory_order_relaxed); /* relaxed: the swap decides */
-		uint64_t holder = seen & LOCK_MASK;
-		bool broken = false;
-		if (holder && spins % SPINS_BEFORE_DOUBT == SPINS_BEFORE_DOUBT - 1)
-			broken = holder > EMU_MAX_HOSTS || process_gone(pod->shared->host_pid[holder - 1]);
-		if ((!holder || broken) && atomic_compare_exchange_weak_explicit(state, &seen,
-		                                   (seen & ~LOCK_MASK) | (pod->config.host + 1), memory_order_acquire,
-		                                   memory_order_relaxed))
+		bool locked = seen & LOCK_MASK;
+		if (locked && spins % SPINS_BEFORE_DOUBT == SPINS_BEFORE_DOUBT - 1)
+			locked = !holder_is_gone(pod, seen);
+		if (!locked && atomic_compare_exchange_weak_explicit(state, &seen, (seen & DIRTY_MASK) | mine,
+		                       memory_order_acquire, memory_order_relaxed))
 			return;
 		if (spins % 64 == 63)
 			sched_yield();
@@ -218,6 +224,8 @@ static void whims(struct emu_thread *thread, struct cache_set *set, uint64_t lin
 
 static struct cache_set *enter(struct emu_thread *thread, uint64_t line)
 {
+	assert(line * EMU_LINE_BYTES >= thread->pod->config.coherent_bytes &&
+	        line * EMU_LINE_BYTES < thread->pod->config.bytes);
 	struct cache_set *set = set_lock(thread->pod, line);
 	whims(thread, set, line);
 	return set;
@@ -236,11 +244,31 @@ static void leave(struct emu_thread *thread, struct cache_set *set)
 	set_unlock(set);
 }
 
+/* For the count of reads that may be a mistake: memory has something else by now, and the host's copy is not newer. */
+static bool is_stale(const struct emu_thread *thread, const struct cached_line *cached)
+{
+	bool same = true;
+	for (unsigned i = 0; i < LINE_WORDS && !cached->dirty; i++) /* relaxed: a look, which decides nothing */
+		same &= cached->words[i] ==
+		        atomic_load_explicit(memory_word(thread->pod, cached->number * EMU_LINE_BYTES + i * 8),
+		                memory_order_relaxed);
+	return !same;
+}
+
+/* The line in the cache, for a read. */
+static struct cached_line *read_line(struct emu_thread *thread, struct cache_set *set, uint64_t line)
+{
+	struct cached_line *cached = set_line(thread, set, line);
+	thread->counts.stale_hits += is_stale(thread, cached);
+	return cached;
+}
+
 uint64_t incoherent_load64(struct emu_thread *thread, uint64_t offset)
 {
 	uint64_t line = offset / EMU_LINE_BYTES;
+	assert(offset % 8 == 0);
 	struct cache_set *set = enter(thread, line);
-	uint64_t value = set_line(thread, set, line)->words[offset % EMU_LINE_BYTES / 8];
+	uint64_t value = read_line(thread, set, line)->words[offset % EMU_LINE_BYTES / 8];
 	leave(thread, set);
 	return value;
 }
@@ -248,6 +276,7 @@ uint64_t incoherent_load64(struct emu_thread *thread, uint64_t offset)
 void incoherent_store64(struct emu_thread *thread, uint64_t offset, uint64_t value)
 {
 	uint64_t line = offset / EMU_LINE_BYTES;
+	assert(offset % 8 == 0);
 	struct cache_set *set = enter(thread, line);
 	struct cached_line *cached = set_line(thread, set, line);
 	cached->words[offset % EMU_LINE_BYTES / 8] = value;
@@ -266,8 +295,9 @@ static unsigned split_of(struct emu_thread *thread, size_t bytes)
 void incoherent_line_out(struct emu_thread *thread, uint64_t offset, void *dst, size_t bytes)
 {
 	uint64_t line = offset / EMU_LINE_BYTES;
+	assert(offset % EMU_LINE_BYTES == 0);
 	struct cache_set *set = enter(thread, line);
-	struct cached_line *cached = set_line(thread, set, line);
+	struct cached_line *cached = read_line(thread, set, line);
 	unsigned split = split_of(thread, bytes);
 	for (unsigned i = 0; i < bytes / 8; i++) {
 		if (i == split) {
@@ -282,6 +312,7 @@ void incoherent_line_out(struct emu_thread *thread, uint64_t offset, void *dst, 
 void incoherent_line_in(struct emu_thread *thread, uint64_t offset, const void *src, size_t bytes)
 {
 	uint64_t line = offset / EMU_LINE_BYTES;
+	assert(offset % EMU_LINE_BYTES == 0);
 	struct cache_set *set = enter(thread, line);
 	struct cached_line *cached = set_line(thread, set, line);
 	unsigned split = split_of(thread, bytes);
@@ -294,20 +325,6 @@ void incoherent_line_in(struct emu_thread *thread, uint64_t offset, const void *
 		cached->dirty = true;
 	}
 	leave(thread, set);
-}
-
-void incoherent_stream_out(struct emu_thread *thread, uint64_t offset, void *dst, size_t bytes)
-{
-	for (size_t done = 0; done < bytes; done += EMU_LINE_BYTES)
-		incoherent_line_out(thread, offset + done, (uint8_t *)dst + done, EMU_LINE_BYTES);
-}
-
-void incoherent_stream_in(struct emu_thread *thread, uint64_t offset, const void *src, size_t bytes)
-{
-	for (size_t done = 0; done < bytes; done += EMU_LINE_BYTES) {
-		incoherent_line_in(thread, offset + done, (const uint8_t *)src + done, EMU_LINE_BYTES);
-		incoherent_write_back(thread, offset + done);
-	}
 }
 
 /* ---- Write-backs, flushes, fences ---- */
@@ -375,8 +392,12 @@ void incoherent_write_back(struct emu_thread *thread, uint64_t offset)
 void incoherent_flush(struct emu_thread *thread, uint64_t offset)
 {
 	uint64_t line = offset / EMU_LINE_BYTES;
-	assert(offset >= thread->pod->config.coherent_bytes);
 	thread->counts.flushes++;
+	/* HWcc is never stale: what there is of a flush is what it writes. */
+	if (offset < thread->pod->config.coherent_bytes) {
+		incoherent_write_back(thread, offset);
+		return;
+	}
 	if (emu_random(thread) >> 63)
 		do_flush(thread, line);
 	else
@@ -398,6 +419,25 @@ void incoherent_full_fence(struct emu_thread *thread)
 	catch_up(thread, thread->flush_lines, &thread->flush_count, do_flush);
 }
 
+/* ---- Streams: through the cache, of which they leave nothing behind ---- */
+
+void incoherent_stream_out(struct emu_thread *thread, uint64_t offset, void *dst, size_t bytes)
+{
+	for (size_t done = 0; done < bytes; done += EMU_LINE_BYTES) {
+		do_flush(thread, (offset + done) / EMU_LINE_BYTES);
+		incoherent_line_out(thread, offset + done, (uint8_t *)dst + done, EMU_LINE_BYTES);
+		do_flush(thread, (offset + done) / EMU_LINE_BYTES);
+	}
+}
+
+void incoherent_stream_in(struct emu_thread *thread, uint64_t offset, const void *src, size_t bytes)
+{
+	for (size_t done = 0; done < bytes; done += EMU_LINE_BYTES) {
+		incoherent_line_in(thread, offset + done, (const uint8_t *)src + done, EMU_LINE_BYTES);
+		incoherent_flush(thread, offset + done);
+	}
+}
+
 /* ---- HWcc ---- */
 
 /* Takes the line for an operation of this host. Returns 1 + who will have it dirty. */
@@ -414,7 +454,7 @@ static uint64_t coherent_enter(struct emu_thread *thread, uint64_t line, bool wr
 	}
 	/* Another's dirty line is written back when it is given to us. */
 	thread->counts.coherence_misses += dirty != 0;
-	thread->counts.misses += dirty == 0;
+	thread->counts.misses++;
 	if (!writes)
 		return 0;
 	_Atomic uint64_t *image = emu_shared_image(pod->shared, line);
@@ -495,28 +535,16 @@ void incoherent_host_died(struct emu_pod *pod, unsigned dead)
 	}
 }
 
-/* Takes the host's id in what is shared. Where its last process died without leaving, that is dealt with first; where it
- * lives, the id is not ours, and whoever opens us will find out. */
-static void register_host(struct emu_pod *pod)
+enum emu_failure incoherent_open(struct emu_pod *pod, char message[EMU_MESSAGE_BYTES])
 {
-	_Atomic uint64_t *pid = &pod->shared->host_pid[pod->config.host];
-	uint64_t seen = atomic_load(pid);
-	if (seen != 0 && !process_gone(seen))
-		return;
-	if (!atomic_compare_exchange_strong(pid, &seen, (uint64_t)getpid()))
-		return;
-	pod->incoherent->registered = true;
-	if (seen != 0)
+	/* Before anything that can fail: who comes after us would not find out that somebody had died. */
+	if (pod->after_dead)
 		incoherent_host_died(pod, pod->config.host);
-}
-
-bool incoherent_open(struct emu_pod *pod, char message[EMU_MESSAGE_BYTES])
-{
 	struct incoherent_host *host = calloc(1, sizeof *host);
 	if (!host) {
 		snprintf(message, EMU_MESSAGE_BYTES, "no memory for the modelled cache of a host (%zu bytes)",
 		        sizeof *host);
-		return false;
+		return EMU_SYSTEM;
 	}
 	for (unsigned i = 0; i < SET_COUNT; i++) {
 		int failed = pthread_mutex_init(&host->set[i].lock, NULL);
@@ -525,8 +553,7 @@ bool incoherent_open(struct emu_pod *pod, char message[EMU_MESSAGE_BYTES])
 	static_assert(SET_COUNT == 1 << (64 - 53), "set_lock() takes that many bits");
 	host->whim_rate = (unsigned)(pod->config.spec.seed % WHIM_RATES);
 	pod->incoherent = host;
-	register_host(pod);
-	return true;
+	return EMU_NONE;
 }
 
 void incoherent_close(struct emu_pod *pod)
@@ -540,14 +567,12 @@ void incoherent_close(struct emu_pod *pod)
 				clean(&thread, &host->set[i].way[way]);
 		pthread_mutex_destroy(&host->set[i].lock);
 	}
-	for (uint64_t line = 0; host->registered && line < pod->config.coherent_bytes / EMU_LINE_BYTES; line++) {
+	for (uint64_t line = 0; pod->registered && line < pod->config.coherent_bytes / EMU_LINE_BYTES; line++) {
 		/* Relaxed: a look; who has it dirty is we, or it changes under the lock. */
 		uint64_t seen = atomic_load_explicit(line_state(pod, line), memory_order_relaxed);
 		if ((seen & DIRTY_MASK) >> DIRTY_SHIFT == pod->config.host + 1)
 			coherent_write_back(&thread, line);
 	}
-	if (host->registered)
-		atomic_store(&pod->shared->host_pid[pod->config.host], 0);
 	free(host);
 	pod->incoherent = NULL;
 }

@@ -5,8 +5,8 @@
  *     0       struct region_head, 4 KiB: magic, sizes, the pod's cookie, the creator's mode
  *     4096    the region
  *
- * Creation makes it exclusively, sizes it, fills the head, and stores the magic last: who opens it before sees no region.
- * A creator that dies in between leaves a name that says so (LGS_MISMATCH), and is removed by hand.
+ * Creation makes it exclusively, sizes it, fills the head, and stores the magic last: who opens it before sees no
+ * region. A creator that dies in between leaves a name that says so (LGS_MISMATCH), and is removed by hand.
  */
 #include <assert.h>
 #include <cpuid.h>
@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "emulation/ligersim_private.h"
+#include "emulation/shared.h"
 
 #define REGION_MAGIC UINT64_C(0x314d495352454749) /* "IGERSIM1" */
 
@@ -100,9 +101,11 @@ static int map_private(struct lgs_region *region, struct lgs_error *err)
 	region->mapped_bytes = region->bytes + HUGE_PAGE_BYTES;
 	region->mapped = mmap(
 	        NULL, region->mapped_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (region->mapped == MAP_FAILED)
+	if (region->mapped == MAP_FAILED) {
+		region->mapped = NULL;
 		return fail(err, LGS_SYSTEM, "cannot get %ju bytes of memory: mmap: %s",
 		        (uintmax_t)region->mapped_bytes, strerror(errno));
+	}
 	region->raw = (uint8_t *)region->mapped + -(uintptr_t)region->mapped % HUGE_PAGE_BYTES;
 	/* A wish: without huge pages it is slower and no less right. */
 	(void)madvise(region->raw, region->bytes, MADV_HUGEPAGE);
@@ -113,11 +116,33 @@ static int map_shared(struct lgs_region *region, const char *name, int fd, uint6
 {
 	region->mapped_bytes = bytes;
 	region->mapped = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (region->mapped == MAP_FAILED)
+	if (region->mapped == MAP_FAILED) {
+		region->mapped = NULL;
 		return fail(err, LGS_SYSTEM, "cannot map the region %s: mmap of %ju bytes: %s", name, (uintmax_t)bytes,
 		        strerror(errno));
+	}
 	region->raw = (uint8_t *)region->mapped + HEAD_BYTES;
 	return LGS_OK;
+}
+
+/* What the hosts of a region without a name share of its emulation: of this process, so that nothing is left of it. */
+static int map_emulation(struct lgs_region *region, struct lgs_error *err)
+{
+	uint64_t bytes = emu_shared_bytes(region->bytes, region->coherent_bytes);
+	void *mapped = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (mapped == MAP_FAILED)
+		return fail(err, LGS_SYSTEM, "cannot get %ju bytes of memory for the emulation: mmap: %s",
+		        (uintmax_t)bytes, strerror(errno));
+	region->emulation = mapped;
+	return LGS_OK;
+}
+
+static void unmap(const struct lgs_region *region)
+{
+	int failed = region->mapped ? munmap(region->mapped, region->mapped_bytes) : 0;
+	if (region->emulation)
+		failed |= munmap(region->emulation, emu_shared_bytes(region->bytes, region->coherent_bytes));
+	assert(!failed); /* it fails only for what was never mapped */
 }
 
 /* Reserves the memory now: a full /dev/shm is an error here, not a SIGBUS later. */
@@ -178,7 +203,6 @@ int lgs_region_create(const struct lgs_config *config, struct lgs_region **regio
 	r->coherent_bytes = config->coherent_bytes;
 	r->host_count = config->hosts;
 	r->spec = spec;
-	r->maker = config->name ? 0 : getpid();
 	r->raw = config->memory;
 	if (getrandom(&r->cookie, sizeof r->cookie, 0) != (ssize_t)sizeof r->cookie)
 		code = fail(err, LGS_SYSTEM, "cannot get a random number: getrandom: %s", strerror(errno));
@@ -186,10 +210,14 @@ int lgs_region_create(const struct lgs_config *config, struct lgs_region **regio
 		code = create_named(r, config, err);
 	else if (!config->memory)
 		code = map_private(r, err);
-	if (code)
+	if (!code && !config->name && spec.mode != EMU_DIRECT)
+		code = map_emulation(r, err);
+	if (code) {
+		unmap(r);
 		free(r);
-	else
+	} else {
 		*region = r;
+	}
 	return code;
 }
 
@@ -238,6 +266,23 @@ static int open_named(const char *name, struct lgs_region *region, struct lgs_er
 	return LGS_OK;
 }
 
+/* The creator's mode is everybody's: a direct host among emulated ones would be found out by nobody. Which profile it
+ * is, the hosts see (shared.c). */
+static int take_mode(struct lgs_region *region, const char *name, const char *emulate, struct lgs_error *err)
+{
+	const struct region_head *head = region->mapped;
+	struct emu_spec made;
+	int code = parse_mode(head->mode, &made, err);
+	if (!code)
+		code = parse_mode(emulate ? emulate : head->mode, &region->spec, err);
+	if (!code && region->spec.mode != made.mode)
+		code = fail(err, LGS_MODE,
+		        "the region %s was made as '%s' and is opened as '%s'; all hosts need the same", name,
+		        made.mode == EMU_DIRECT ? "direct" : head->mode,
+		        region->spec.mode == EMU_DIRECT ? "direct" : emulate);
+	return code;
+}
+
 int lgs_region_open(const char *name, const char *emulate, struct lgs_region **region, struct lgs_error *err)
 {
 	*region = NULL;
@@ -249,8 +294,7 @@ int lgs_region_open(const char *name, const char *emulate, struct lgs_region **r
 		free(r);
 		return code;
 	}
-	const struct region_head *head = r->mapped;
-	code = parse_mode(emulate ? emulate : head->mode, &r->spec, err);
+	code = take_mode(r, name, emulate, err);
 	if (code)
 		lgs_region_close(r);
 	else
@@ -261,12 +305,7 @@ int lgs_region_open(const char *name, const char *emulate, struct lgs_region **r
 void lgs_region_close(struct lgs_region *region)
 {
 	assert(atomic_load(&region->open) == 0); /* hosts are closed first */
-	if (region->maker && region->maker == getpid() && region->spec.mode != EMU_DIRECT)
-		emu_pod_forget(region->cookie);
-	if (region->mapped) {
-		int failed = munmap(region->mapped, region->mapped_bytes);
-		assert(!failed); /* it fails only for what was never mapped */
-	}
+	unmap(region);
 	free(region);
 }
 
@@ -325,6 +364,7 @@ static int open_model(struct lgs_host *host, struct lgs_error *err)
 {
 	const struct lgs_region *region = host->region;
 	char message[EMU_MESSAGE_BYTES];
+	enum emu_failure failure;
 	if (region->spec.mode == EMU_DIRECT)
 		return LGS_OK;
 	struct emu_config config = {
@@ -335,9 +375,12 @@ static int open_model(struct lgs_host *host, struct lgs_error *err)
 	        .cookie = region->cookie,
 	        .host = host->id,
 	        .host_count = region->host_count,
+	        .shared = region->emulation,
 	};
-	host->pod = emu_pod_open(&config, message);
-	return host->pod ? LGS_OK : fail(err, LGS_MODE, "%s", message);
+	host->pod = emu_pod_open(&config, &failure, message);
+	if (host->pod)
+		return LGS_OK;
+	return fail(err, failure == EMU_SYSTEM ? LGS_SYSTEM : LGS_MODE, "%s", message);
 }
 
 int lgs_host_open(struct lgs_region *region, unsigned id, struct lgs_host **host, struct lgs_error *err)

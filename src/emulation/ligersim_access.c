@@ -1,4 +1,5 @@
-/* ligersim_access.c: libligersim's threads: words, bytes and visibility, by one of the models or by plain instructions. */
+/* ligersim_access.c: libligersim's threads: words, bytes and visibility, by one of the models or by plain
+ * instructions. */
 #include <emmintrin.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -162,8 +163,8 @@ uint64_t lgs_fetch_and(struct lgs_thread *thread, uint64_t offset, uint64_t oper
 
 /* ---- Lines ---- */
 
-/* How much of [offset, offset + bytes) the next step takes, and whether it is a line's beginning in words of 8, which the
- * model copies at once, or something within one word. */
+/* How much of [offset, offset + bytes) the next step takes, and whether it is a line's beginning in words of 8, which
+ * the model copies at once, or something within one word. */
 static inline size_t step_bytes(uint64_t offset, size_t bytes, bool *whole_words)
 {
 	size_t in_line = (size_t)(offset % LINE_BYTES), in_word = (size_t)(offset % WORD_BYTES);

@@ -3,7 +3,6 @@
 #define LIGER_EMULATION_LIGERSIM_PRIVATE_H
 
 #include <stdatomic.h>
-#include <sys/types.h>
 
 #include "emulation/model.h"
 #include "ligersim.h"
@@ -14,9 +13,9 @@ struct lgs_region {
 	uint64_t cookie;
 	unsigned host_count;
 	struct emu_spec spec;
-	pid_t maker;  /* of a region without a name: who cleans up after its emulation; else 0 */
 	void *mapped; /* what to unmap; NULL: the memory is the caller's */
 	uint64_t mapped_bytes;
+	void *emulation;       /* emulated and without a name: what its hosts share of that; else NULL */
 	_Atomic uint64_t open; /* a bit a host that is open in this process */
 };
 

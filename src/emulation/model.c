@@ -18,7 +18,9 @@ static bool parse_seed(const char *text, uint64_t *seed)
 	if (text[0] < '0' || text[0] > '9')
 		return false;
 	errno = 0;
-	unsigned long long value = strtoull(text, &end, 0);
+	/* No octal: a leading zero means nothing to who types a seed. */
+	bool hexadecimal = text[0] == '0' && (text[1] == 'x' || text[1] == 'X');
+	unsigned long long value = strtoull(text, &end, hexadecimal ? 16 : 10);
 	*seed = value;
 	return errno == 0 && *end == '\0';
 }
@@ -75,33 +77,34 @@ static uint64_t profile_identity(const struct emu_profile *profile)
 	return hash;
 }
 
-static bool name_pod(struct emu_pod *pod, char message[EMU_MESSAGE_BYTES])
+static enum emu_failure name_pod(struct emu_pod *pod, char message[EMU_MESSAGE_BYTES])
 {
 	if (pod->config.spec.mode == EMU_DIRECT) {
 		snprintf(message, EMU_MESSAGE_BYTES, "direct access needs no emulation");
-		return false;
+		return EMU_INVALID;
 	}
 	if (pod->config.spec.mode == EMU_INCOHERENT) {
 		snprintf(pod->name, sizeof pod->name, "incoherent:%" PRIu64, pod->config.spec.seed);
 		pod->identity = EMU_INCOHERENT;
-		return true;
+		return EMU_NONE;
 	}
 	/* All bytes, for profile_identity(): also those between the members. */
 	memset(&pod->profile, 0, sizeof pod->profile);
 	if (!emu_profile_load(pod->config.spec.profile, &pod->profile, message))
-		return false;
+		return EMU_INVALID;
 	snprintf(pod->name, sizeof pod->name, "delay:%s", pod->profile.name);
 	/* Never 0 (direct) nor 2 (incoherent). */
 	pod->identity = profile_identity(&pod->profile) | 1;
-	return true;
+	return EMU_NONE;
 }
 
-static bool open_model(struct emu_pod *pod, char message[EMU_MESSAGE_BYTES])
+static enum emu_failure open_model(struct emu_pod *pod, char message[EMU_MESSAGE_BYTES])
 {
 	return pod->config.spec.mode == EMU_DELAY ? delay_open(pod, message) : incoherent_open(pod, message);
 }
 
-struct emu_pod *emu_pod_open(const struct emu_config *config, char message[EMU_MESSAGE_BYTES])
+struct emu_pod *emu_pod_open(
+        const struct emu_config *config, enum emu_failure *failure, char message[EMU_MESSAGE_BYTES])
 {
 	assert(config->raw && config->bytes % EMU_LINE_BYTES == 0 && config->coherent_bytes % EMU_LINE_BYTES == 0);
 	assert(config->coherent_bytes <= config->bytes);
@@ -109,15 +112,19 @@ struct emu_pod *emu_pod_open(const struct emu_config *config, char message[EMU_M
 	struct emu_pod *pod = calloc(1, sizeof *pod);
 	if (!pod) {
 		snprintf(message, EMU_MESSAGE_BYTES, "no memory for the emulation");
+		*failure = EMU_SYSTEM;
 		return NULL;
 	}
 	pod->config = *config;
-	if (name_pod(pod, message))
-		pod->shared = emu_shared_map(config, pod->identity, &pod->shared_bytes, message);
-	if (pod->shared && open_model(pod, message))
+	*failure = name_pod(pod, message);
+	if (*failure == EMU_NONE)
+		*failure = emu_shared_join(pod, message);
+	if (*failure == EMU_NONE)
+		*failure = open_model(pod, message);
+	if (*failure == EMU_NONE)
 		return pod;
 	if (pod->shared)
-		emu_shared_unmap(pod->shared, pod->shared_bytes);
+		emu_shared_leave(pod);
 	free(pod);
 	return NULL;
 }
@@ -128,7 +135,7 @@ void emu_pod_close(struct emu_pod *pod)
 		delay_close(pod);
 	else
 		incoherent_close(pod);
-	emu_shared_unmap(pod->shared, pod->shared_bytes);
+	emu_shared_leave(pod);
 	free(pod);
 }
 
@@ -160,7 +167,8 @@ void emu_thread_init(struct emu_thread *thread, struct emu_pod *pod)
 	*thread = (struct emu_thread){.pod = pod, .random = 1, .last_line = UINT64_MAX - 1};
 	if (!pod)
 		return;
-	/* Relaxed: only that no two get the same. splitmix64 makes of numbers that follow each other some that do not. */
+	/* Relaxed: only that no two get the same. splitmix64 makes of numbers that follow each other some that do
+	 * not. */
 	uint64_t number = atomic_fetch_add_explicit(&pod->threads, 1, memory_order_relaxed);
 	uint64_t z =
 	        pod->config.spec.seed + (number * EMU_MAX_HOSTS + pod->config.host + 1) * UINT64_C(0x9e3779b97f4a7c15);

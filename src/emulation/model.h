@@ -1,17 +1,18 @@
-/* model.h: pod memory as a device that is slower than this machine's, or not coherent: the seam between whoever accesses
- * pod memory (src/cxl/port.h; ligersim.c) and the two models, delay.c and incoherent.c.
+/* model.h: pod memory as a device that is slower than this machine's, or not coherent: the seam between whoever
+ * accesses pod memory (src/cxl/port.h; ligersim.c) and the two models, delay.c and incoherent.c.
  *
- * A region is bytes [0, bytes). [0, coherent_bytes) is HWcc: 8-byte words, coherent across hosts, touched by emu_word_...()
- * alone. The rest is SWcc: lines of 64 bytes, touched by emu_load64() ... emu_line_in() alone, which see it through the
- * cache of their host: what another host wrote is seen after it wrote the line back and fenced, and this host flushed it
- * and fenced fully. Offsets are the caller's to check.
+ * A region is bytes [0, bytes). [0, coherent_bytes) is HWcc: 8-byte words, coherent across hosts, touched by
+ * emu_word_...() alone. The rest is SWcc: lines of 64 bytes, touched by emu_load64() ... emu_line_in() alone, which see
+ * it through the cache of their host: what another host wrote is seen after it wrote the line back and fenced, and this
+ * host flushed it and fenced fully. Offsets are the caller's to check.
  *
- * Who holds what: one struct emu_pod a mapping (one a host; it has the host's modelled cache in private memory, and maps
- * what all hosts of the pod share of the emulation: shared.h). One struct emu_thread a thread that accesses; it lives in the
- * caller's struct, is set up by emu_thread_init(), needs no end, and may be copied while nothing is pending in it.
+ * Who holds what: one struct emu_pod a mapping (one a host; it has the host's modelled cache in private memory, and
+ * maps what all hosts of the pod share of the emulation: shared.h). One struct emu_thread a thread that accesses; it
+ * lives in the caller's struct, is set up by emu_thread_init(), needs no end, and may be copied while nothing is
+ * pending in it.
  *
- * Crash: a host that dies loses its private memory, and with it the lines that it had not written back; what its HWcc words
- * fall back to, see incoherent.c.
+ * Crash: a host that dies loses its private memory, and with it the lines that it had not written back; what its HWcc
+ * words fall back to, see incoherent.c.
  */
 #ifndef LIGER_EMULATION_MODEL_H
 #define LIGER_EMULATION_MODEL_H
@@ -42,13 +43,25 @@ struct emu_config {
 	uint64_t bytes, coherent_bytes; /* multiples of 64 */
 	uint64_t cookie;                /* of the pod: hosts with the same cookie share one emulation */
 	unsigned host, host_count;
+	/* What the hosts share of the emulation, where all of them are of this process: emu_shared_bytes() (shared.h)
+	 * that are page-aligned, zeros before the first host opens, and kept by the caller until the last is closed.
+	 * NULL: a POSIX shared memory object, by cookie. */
+	void *shared;
 };
 
 struct emu_pod;
 
-/* NULL, and a sentence in message, when it cannot be: no such profile, no memory, another mode or profile than that of the
- * pod's other hosts. */
-struct emu_pod *emu_pod_open(const struct emu_config *config, char message[EMU_MESSAGE_BYTES]);
+/* Why a pod cannot be opened. */
+enum emu_failure {
+	EMU_NONE,
+	EMU_INVALID,    /* no such profile, a wrong one, or more memory than the mode can do */
+	EMU_OTHER_MODE, /* the pod's other hosts have another mode or profile */
+	EMU_SYSTEM,     /* memory, /dev/shm, the machine's clock */
+};
+
+/* NULL, with the reason in *failure and a sentence in message, when it cannot be. */
+struct emu_pod *emu_pod_open(
+        const struct emu_config *config, enum emu_failure *failure, char message[EMU_MESSAGE_BYTES]);
 /* The host leaves in order: its dirty lines go to memory, as a cache's would that lives on. */
 void emu_pod_close(struct emu_pod *pod);
 /* Removes what the hosts of a pod shared of its emulation; nothing if there is none. */
@@ -63,9 +76,11 @@ const char *emu_pod_name(const struct emu_pod *pod);
 
 /* What happened; a thread's own. Lines are of both parts. */
 struct emu_counts {
-	uint64_t hits, misses, coherence_misses, write_backs, flushes, fences, atomics;
-	uint64_t stale_hits, evictions, prefetches; /* incoherent: of its whims too */
-	uint64_t delayed_ticks;                     /* delay: time stamp counts waited for */
+	uint64_t hits, misses, write_backs, flushes, fences, atomics;
+	uint64_t coherence_misses;      /* of the misses: another host had written the line */
+	uint64_t stale_hits;            /* incoherent: reads of a line that memory had otherwise by then */
+	uint64_t evictions, prefetches; /* incoherent: of its whims too */
+	uint64_t delayed_ticks;         /* delay: time stamp counts waited for */
 };
 
 struct emu_thread {
@@ -106,7 +121,7 @@ void emu_line_in(struct emu_thread *thread, uint64_t line, const void *src, size
 void emu_stream_out(struct emu_thread *thread, uint64_t line, void *dst, size_t bytes);
 void emu_stream_in(struct emu_thread *thread, uint64_t line, const void *src, size_t bytes);
 
-/* ---- Both: as clwb, clflushopt, sfence and mfence. A fence waits for write-backs, a full fence for flushes too. ---- */
+/* ---- Both: as clwb, clflushopt, sfence, mfence. A fence waits for write-backs, a full fence for flushes too. ---- */
 
 void emu_write_back(struct emu_thread *thread, uint64_t offset);
 void emu_flush(struct emu_thread *thread, uint64_t offset);

@@ -14,6 +14,8 @@ struct emu_pod {
 	struct emu_profile profile; /* delay */
 	struct emu_shared *shared;
 	uint64_t shared_bytes;
+	bool registered; /* shared->host_pid has us for our host; where somebody else lives under that id, it has not */
+	bool after_dead; /* registered in the place of a process that had died without leaving */
 	uint64_t identity;
 	char name[300];
 	struct delay_host *delay;
@@ -32,7 +34,7 @@ static inline uint64_t emu_random(struct emu_thread *thread)
 
 /* ---- The two models: model.c calls one or the other. Names and meanings as in model.h. ---- */
 
-bool delay_open(struct emu_pod *pod, char message[EMU_MESSAGE_BYTES]);
+enum emu_failure delay_open(struct emu_pod *pod, char message[EMU_MESSAGE_BYTES]);
 void delay_close(struct emu_pod *pod);
 uint64_t delay_word_load(struct emu_thread *thread, uint64_t offset);
 void delay_word_store(struct emu_thread *thread, uint64_t offset, uint64_t value);
@@ -49,7 +51,7 @@ void delay_flush(struct emu_thread *thread, uint64_t offset);
 void delay_fence(struct emu_thread *thread);
 void delay_full_fence(struct emu_thread *thread);
 
-bool incoherent_open(struct emu_pod *pod, char message[EMU_MESSAGE_BYTES]);
+enum emu_failure incoherent_open(struct emu_pod *pod, char message[EMU_MESSAGE_BYTES]);
 void incoherent_close(struct emu_pod *pod);
 void incoherent_host_died(struct emu_pod *pod, unsigned dead);
 uint64_t incoherent_word_load(struct emu_thread *thread, uint64_t offset);

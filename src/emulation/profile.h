@@ -1,8 +1,8 @@
 /* profile.h: what a device costs: the figures of the delay model, read from a JSON file or built in.
  *
  * A profile is an object: "name", "description", and a member for each figure below, {"value": NUMBER, "unit": "ns",
- * "source": "where it is from"}. Unknown members, missing ones, wrong units and numbers out of range are errors that name
- * the member. Built-in profiles are the files of src/emulation/profiles, compiled in.
+ * "source": "where it is from"}. Unknown members, missing ones, wrong units and numbers out of range are errors that
+ * name the member. Built-in profiles are the files of src/emulation/profiles, compiled in.
  */
 #ifndef LIGER_EMULATION_PROFILE_H
 #define LIGER_EMULATION_PROFILE_H
@@ -16,10 +16,11 @@ struct emu_profile {
 	double read_ns;       /* load of a line that no cache has, idle */
 	double write_back_ns; /* write-back of a dirty line until its fence is through, idle */
 	double flush_ns;      /* flush of a clean line until its full fence is through */
-	double coherence_ns; /* load of a line that another host has written and not written back; or taking it for a write */
-	double atomic_ns; /* locked instruction on a line that this host has for itself */
-	double fence_ns;  /* full fence with nothing to wait for */
-	/* 64-byte lines that one thread has under way at once: what makes a frame cost less than its lines one by one */
+	double coherence_ns;  /* load of a line that another host has newer than memory; or taking it to write */
+	double atomic_ns;     /* locked instruction on a line that this host has for itself */
+	double fence_ns;      /* full fence with nothing to wait for */
+	/* 64-byte lines that one thread has under way at once: what makes a frame cost less than its lines one by
+	 * one */
 	double lines_in_flight;
 	/* bandwidths, GB/s (10^9 bytes) */
 	double host_read_gbps, host_write_gbps;     /* of a host's link */

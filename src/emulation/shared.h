@@ -1,5 +1,6 @@
 /* shared.h: what all hosts of a pod share of its emulation: a POSIX shared memory object beside the region, sparse,
- * "/liger-emulation-COOKIE". It is no part of the pod: no engine sees it, and it goes with the pod.
+ * "/liger-emulation-COOKIE"; or, where all hosts are of one process, memory of it (emu_config.shared). It is no part of
+ * the pod: no engine sees it, and it goes with the pod.
  *
  *   struct emu_shared     4 KiB: what it is for, which hosts there are, the device's queues
  *   state[line_count]     8 bytes a line of the region; what they mean is the mode's business (delay.c, incoherent.c)
@@ -17,12 +18,13 @@
 
 #include "emulation/model.h"
 
-#define EMU_SHARED_MAGIC UINT64_C(0x31554d455247494c) /* "LIGREMU1" */
+#define EMU_SHARED_MAGIC UINT64_C(0x32554d455247494c) /* "LIGREMU2" */
 
 struct emu_shared {
 	_Atomic uint64_t magic; /* stored last */
 	uint64_t cookie, identity, region_bytes, coherent_bytes;
 	_Atomic uint64_t host_pid[EMU_MAX_HOSTS]; /* 0: not open */
+	_Atomic uint64_t life[EMU_MAX_HOSTS];     /* how many processes died under a host's id and were succeeded */
 	/* delay.c: when the device's two directions are free again, in 64ths of a time stamp count */
 	alignas(64) _Atomic uint64_t device_read_free;
 	alignas(64) _Atomic uint64_t device_write_free;
@@ -41,10 +43,15 @@ static inline _Atomic uint64_t *emu_shared_image(struct emu_shared *shared, uint
 	return &shared->state[shared->region_bytes / EMU_LINE_BYTES + line * 8];
 }
 
-/* Opens or makes it; NULL and a sentence in message. *bytes is for emu_shared_unmap(). */
-struct emu_shared *emu_shared_map(
-        const struct emu_config *config, uint64_t identity, uint64_t *bytes, char message[EMU_MESSAGE_BYTES]);
-void emu_shared_unmap(struct emu_shared *shared, uint64_t bytes);
+struct emu_pod; /* private.h */
+
+/* Opens or makes it, for a pod with a config and an identity, and enters the host. A sentence in message if it
+ * fails. */
+enum emu_failure emu_shared_join(struct emu_pod *pod, char message[EMU_MESSAGE_BYTES]);
+/* The host is entered no more. */
+void emu_shared_leave(struct emu_pod *pod);
 void emu_shared_remove(uint64_t cookie);
+/* Also of 0, which is nobody's. A process that was killed is there until its parent has waited for it. */
+bool emu_process_gone(uint64_t pid);
 
 #endif

@@ -114,16 +114,17 @@ static void publish_row(struct lg_worker *w, struct row *row, uint64_t word_seen
 		own = host_above_floor(w->host, own);
 	uint64_t version = version_for(w, own, ref.word, ref.frame);
 	frame_write(&w->port, ref.frame, version, buffer, lines);
+	directory_make_room(w); /* before the share is there: a table that grows enters them all */
+	enter_directory(w, row, ref);
+	/* The lines before the word that names them; the slot, so that it is not late in a cache when its extent is another's. */
 	if (!MUTANT(FENCE_MOVE_IN))
 		port_fence(&w->port);
-	directory_make_room(w); /* before the share is there: a table that grows enters them all */
 	share->row = row;
 	share->lines = capacity;
 	share->kind = SHARE_ROW;
 	share->payload_bytes = row->key_bytes + val_bytes;
 	atomic_store_explicit(&share->frame, ref.frame, memory_order_relaxed); /* relaxed: published by the away word */
 	word_open(&w->port, ref.word, version, word_seen & WORD_ABSENT);
-	enter_directory(w, row, ref);
 	word_set_away(&row->word, ref.word);
 	struct space *space = &w->host->space;
 	space->rows++;
@@ -159,13 +160,13 @@ static enum move_result grow_frame(struct lg_worker *w, struct share *share, wor
 	uint32_t lines = lay_out(buffer, row, copy.val, copy.head->val_bytes, index, capacity);
 	uint64_t version = version_for(w, 0, index, frame);
 	frame_write(&w->port, frame, version, buffer, lines);
-	if (!MUTANT(FENCE_GROW))
-		port_fence(&w->port);
 	struct space *space = &w->host->space;
 	pod_off old_frame = atomic_load_explicit(&share->frame, memory_order_relaxed);
 	directory_remove(&w->port, &space->directory, directory_hash(row->table, row_key(row)), index);
 	directory_enter(&w->port, &space->directory, directory_hash(row->table, row_key(row)),
 	        (struct frame_ref){frame, index});
+	if (!MUTANT(FENCE_GROW))
+		port_fence(&w->port);
 	full_fence(); /* unreachable before the epoch is read: [running.enter] in host.h */
 	space_raise_frame_floor(space, w->host->geometry, old_frame, seen & WORD_VERSION);
 	space_retire(space, epoch_load(&w->port), 0, old_frame, share->lines);

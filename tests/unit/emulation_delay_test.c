@@ -1,5 +1,5 @@
-/* emulation_delay_test.c: what the delay model charges, to the tick, on a clock that stands still between accesses; and that
- * the data under it are the data. */
+/* emulation_delay_test.c: what the delay model charges, to the tick, on a clock that stands still between accesses; and
+ * that the data under it are the data. */
 #include "common/pod_fixture.h"
 
 #include <pthread.h>
@@ -47,6 +47,7 @@ struct fixture {
 };
 
 static char message[EMU_MESSAGE_BYTES];
+static enum emu_failure failure;
 
 /* cache_bytes is the one figure that must be known when a host opens. */
 static void write_profile(struct fixture *f, unsigned cache_bytes)
@@ -77,7 +78,7 @@ static struct emu_pod *open_host(const struct fixture *f, const char *mode, unsi
 	        .host_count = HOSTS};
 	assert_true(emu_spec_parse(mode, &config.spec, message));
 	message[0] = '\0';
-	return emu_pod_open(&config, message);
+	return emu_pod_open(&config, &failure, message);
 }
 
 static void use_figures(struct fixture *f, const struct emu_profile *profile)
@@ -566,6 +567,23 @@ static void a_dirty_line_that_must_go_is_written(void **state)
 	COSTS(1, 300, emu_word_load(b, 0));
 }
 
+static void evictions_are_waited_for_once_more_are_under_way_than_fit(void **state)
+{
+	struct fixture *f = *state;
+	struct emu_thread *t = &f->thread[0];
+	struct emu_profile slow = figures;
+	slow.host_write_gbps = 0.64; /* a line takes 100 ticks, and two are on their way in write_back_ns */
+	use_figures(f, &slow);
+	enum { ROOM = 4096 / LINE };
+	for (unsigned i = 0; i < ROOM + 3; i++)
+		COSTS_DO(0, 0, emu_store64(t, SWCC + i * LINE, 1));
+	for (unsigned i = ROOM + 3; i < ROOM + 10; i++)
+		COSTS_DO(0, 100, emu_store64(t, SWCC + i * LINE, 1));
+	assert_int_equal(t->counts.evictions, 10);
+	/* Under a load's own latency there is room for it. */
+	COSTS(0, 300, emu_load64(t, SWCC + 1000 * LINE));
+}
+
 /* ---- Tails ---- */
 
 static int compare(const void *a, const void *b)
@@ -713,9 +731,12 @@ static void all_hosts_of_a_pod_need_the_same_profile(void **state)
 	emu_pod_close(f->pod[1]);
 	f->pod[1] = NULL;
 	assert_null(open_host(f, "delay:cxl-direct", 1));
+	assert_int_equal(failure, EMU_OTHER_MODE);
 	assert_non_null(strstr(message, "another host of this pod runs in another emulation mode or profile"));
 	assert_null(open_host(f, "incoherent", 1));
+	assert_int_equal(failure, EMU_OTHER_MODE);
 	assert_null(open_host(f, "delay:nothing", 1));
+	assert_int_equal(failure, EMU_INVALID);
 	assert_non_null(strstr(message, "there is no profile nothing"));
 	assert_null(open_host(f, "direct", 1));
 	f->pod[1] = open_host(f, f->mode, 1);
@@ -724,6 +745,42 @@ static void all_hosts_of_a_pod_need_the_same_profile(void **state)
 	assert_string_equal(emu_pod_name(f->pod[1]), "delay:figures-65536");
 	assert_string_equal(emu_pod_name(NULL), "direct");
 	assert_int_equal(emu_pod_identity(NULL), 0);
+}
+
+static void who_comes_under_a_living_hosts_id_leaves_it_entered(void **state)
+{
+	struct fixture *f = *state;
+	pid_t child = fork();
+	assert_true(child >= 0);
+	if (child == 0) {
+		struct emu_pod *second = open_host(f, f->mode, 0);
+		if (second)
+			emu_pod_close(second);
+		_exit(second ? 0 : 1);
+	}
+	int status;
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	assert_int_equal(atomic_load(&f->pod[0]->shared->host_pid[0]), getpid());
+	emu_pod_close(f->pod[1]);
+	f->pod[1] = NULL;
+	assert_null(open_host(f, "incoherent", 1));
+	assert_int_equal(failure, EMU_OTHER_MODE);
+}
+
+/* No file system has room for the state of a region like this, and nothing is left of the attempt. */
+static void without_room_for_its_state_a_pod_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	struct emu_config config = {
+	        .raw = f->raw, .bytes = UINT64_C(1) << 50, .cookie = f->cookie + (1 << 20), .host_count = HOSTS};
+	char path[64];
+	assert_true(emu_spec_parse("incoherent", &config.spec, message));
+	assert_null(emu_pod_open(&config, &failure, message));
+	assert_int_equal(failure, EMU_SYSTEM);
+	assert_non_null(strstr(message, "/dev/shm"));
+	snprintf(path, sizeof path, "/dev/shm/liger-emulation-%016llx", (unsigned long long)config.cookie);
+	assert_int_equal(access(path, F_OK), -1);
 }
 
 static void what_all_hosts_left_serves_another_profile(void **state)
@@ -798,12 +855,15 @@ int main(void)
 	        SMALL_TEST(a_cache_holds_what_it_has_room_for),
 	        DELAY_TEST(lines_that_fit_stay),
 	        SMALL_TEST(a_dirty_line_that_must_go_is_written),
+	        SMALL_TEST(evictions_are_waited_for_once_more_are_under_way_than_fit),
 	        DELAY_TEST(a_tail_has_the_quantiles_of_its_profile),
 	        DELAY_TEST(words_do_what_atomics_do),
 	        DELAY_TEST(lines_and_streams_carry_their_bytes),
 	        DELAY_TEST(threads_of_two_hosts_do_not_disturb_each_other),
 	        DELAY_TEST(threads_draw_different_numbers),
 	        DELAY_TEST(all_hosts_of_a_pod_need_the_same_profile),
+	        DELAY_TEST(who_comes_under_a_living_hosts_id_leaves_it_entered),
+	        DELAY_TEST(without_room_for_its_state_a_pod_is_refused),
 	        DELAY_TEST(what_all_hosts_left_serves_another_profile),
 	        DELAY_TEST(what_a_dead_host_left_serves_another_profile),
 	        cmocka_unit_test(the_counter_is_calibrated),

@@ -1,4 +1,5 @@
-/* emulation_profile_test.c: what is accepted as a profile, what is refused and in which words; and the names of modes. */
+/* emulation_profile_test.c: what is accepted as a profile, what is refused and in which words; and the names of
+ * modes. */
 #include "common/pod_fixture.h"
 
 #include <stdio.h>
@@ -277,6 +278,10 @@ static void modes_have_names(void **state)
 	assert_int_equal(spec.seed, UINT64_MAX);
 	assert_true(emu_spec_parse("incoherent:0x10", &spec, message));
 	assert_int_equal(spec.seed, 16);
+	assert_true(emu_spec_parse("incoherent:010", &spec, message)); /* no octal */
+	assert_int_equal(spec.seed, 10);
+	assert_true(emu_spec_parse("incoherent:08", &spec, message));
+	assert_int_equal(spec.seed, 8);
 }
 
 static void other_names_are_no_modes(void **state)
@@ -286,7 +291,8 @@ static void other_names_are_no_modes(void **state)
 	char longest[400] = "delay:";
 	memset(longest + 6, 'x', 256);
 	static const char *bad[] = {"delay", "delay:", "delays:x", "incoherent:", "incoherent:x", "incoherent:-1",
-	        "incoherent:1 ", "incoherent:18446744073709551616", "Direct", "direct "};
+	        "incoherent:0x", "incoherent:0x-1", "incoherent:1f", "incoherent:1 ", "incoherent:18446744073709551616",
+	        "Direct", "direct "};
 	for (unsigned i = 0; i < sizeof bad / sizeof bad[0]; i++) {
 		message[0] = '\0';
 		assert_false(emu_spec_parse(bad[i], &spec, message));

@@ -91,6 +91,32 @@ static void words_are_coherent_in_every_mode(void **state)
 		assert_int_equal(lgs_load(b, COHERENT_BYTES - 8), 0);
 		assert_int_equal(lgs_thread_counters(a).atomics, 2);
 		assert_int_equal(lgs_thread_counters(b).atomics, 4);
+		struct lgs_counters met = lgs_thread_counters(b);
+		assert_true(m == 0 || (met.misses > 0 && met.coherence_misses <= met.misses));
+		close_pair(&pair);
+	}
+}
+
+static void words_and_lines_are_written_back_and_flushed_alike(void **state)
+{
+	(void)state;
+	for (unsigned m = 0; m < MODE_COUNT; m++) {
+		struct pair pair;
+		open_pair(&pair, modes[m]);
+		for (uint64_t i = 1; i < 100; i++) {
+			uint64_t line = i, got;
+			lgs_store(pair.thread[0], COHERENT_BYTES - 8, i);
+			lgs_write(pair.thread[0], COHERENT_BYTES, &line, sizeof line);
+			/* Both sides of the boundary. */
+			lgs_write_back(pair.thread[0], COHERENT_BYTES - 64, 128);
+			lgs_flush(pair.thread[0], COHERENT_BYTES - 64, 128);
+			lgs_full_fence(pair.thread[0]);
+			lgs_flush(pair.thread[1], COHERENT_BYTES - 64, 128);
+			lgs_full_fence(pair.thread[1]);
+			assert_int_equal(lgs_load(pair.thread[1], COHERENT_BYTES - 8), i);
+			lgs_read(pair.thread[1], COHERENT_BYTES, &got, sizeof got);
+			assert_int_equal(got, i);
+		}
 		close_pair(&pair);
 	}
 }
@@ -171,6 +197,28 @@ static void a_streamed_write_is_read_by_a_stream_and_by_lines(void **state)
 	}
 }
 
+static void streams_leave_nothing_in_the_cache(void **state)
+{
+	enum { AT = COHERENT_BYTES + 256, BYTES = 640 };
+	static uint8_t sent[BYTES], got[BYTES];
+	(void)state;
+	for (unsigned m = 0; m < MODE_COUNT; m++) {
+		struct pair pair;
+		open_pair(&pair, modes[m]);
+		for (unsigned i = 0; i < 50; i++) {
+			memset(sent, (int)i + 1, sizeof sent);
+			lgs_stream_write(pair.thread[i % 2], AT, sent, BYTES);
+			lgs_fence(pair.thread[i % 2]);
+			/* Neither has a copy of a turn ago. */
+			for (unsigned host = 0; host < HOSTS; host++) {
+				lgs_stream_read(pair.thread[host], AT, got, BYTES);
+				assert_memory_equal(got, sent, BYTES);
+			}
+		}
+		close_pair(&pair);
+	}
+}
+
 /* What `forget_flush` reads after the other host has written it back; all of it is in its cache before. */
 static bool is_stale(const char *mode, bool forget_write_back, bool forget_flush)
 {
@@ -190,6 +238,12 @@ static bool is_stale(const char *mode, bool forget_write_back, bool forget_flush
 		lgs_flush(pair.thread[1], at, sizeof got);
 	lgs_full_fence(pair.thread[1]);
 	lgs_read(pair.thread[1], at, &got, sizeof got);
+	/* Counted as stale is what differs from memory: which has the old line, where the write-back was forgotten. */
+	uint64_t stale_hits = lgs_thread_counters(pair.thread[1]).stale_hits;
+	if (!forget_write_back && got == old)
+		assert_true(stale_hits > 0);
+	if (!forget_write_back && !forget_flush)
+		assert_int_equal(stale_hits, 0);
 	close_pair(&pair);
 	return got == old;
 }
@@ -230,7 +284,8 @@ static void make_mistake(struct lgs_thread *thread, enum mistake mistake)
 	}
 }
 
-/* In a child: that it ends by abort(). The thread was opened before fork(), which is all right for what never returns. */
+/* In a child: that it ends by abort(). The thread was opened before fork(), which is all right for what never
+ * returns. */
 static void assert_aborts(struct lgs_thread *thread, enum mistake mistake)
 {
 	int status;
@@ -325,7 +380,6 @@ static void a_named_region_is_opened_and_destroyed_by_its_name(void **state)
 {
 	struct lgs_config config = small_config("incoherent:5");
 	struct lgs_region *region, *second;
-	struct lgs_host *host;
 	struct lgs_error err = {0};
 	struct pair pair;
 	char name[64], got[4];
@@ -338,10 +392,6 @@ static void a_named_region_is_opened_and_destroyed_by_its_name(void **state)
 	pair.region = region;
 	open_hosts(&pair);
 	lgs_write(pair.thread[0], COHERENT_BYTES, "abc", 4);
-	/* Other hosts are there, in another mode. */
-	assert_int_equal(lgs_region_open(name, "delay:local-dram", &second, &err), LGS_OK);
-	assert_int_equal(lgs_host_open(second, 1, &host, &err), LGS_MODE);
-	lgs_region_close(second);
 	close_pair(&pair);
 
 	assert_int_equal(lgs_region_open(name, NULL, &pair.region, &err), LGS_OK);
@@ -355,6 +405,65 @@ static void a_named_region_is_opened_and_destroyed_by_its_name(void **state)
 	close_pair(&pair);
 	assert_int_equal(lgs_region_destroy(name, &err), LGS_OK);
 	assert_int_equal(lgs_region_destroy(name, &err), LGS_NOTFOUND);
+}
+
+/* `made` is the creator's mode, `wanted` somebody else's. */
+static int open_code(const char *made, const char *wanted)
+{
+	struct lgs_config config = small_config(made);
+	struct lgs_region *region, *second;
+	struct lgs_host *host, *other;
+	struct lgs_error err = {0};
+	char name[64];
+	snprintf(name, sizeof name, "liger-test-%d-modes", (int)getpid());
+	config.name = name;
+	assert_int_equal(lgs_region_create(&config, &region, &err), LGS_OK);
+	assert_int_equal(lgs_host_open(region, 0, &host, &err), LGS_OK);
+	int code = lgs_region_open(name, wanted, &second, &err);
+	if (code == LGS_OK) {
+		code = lgs_host_open(second, 1, &other, &err);
+		if (code == LGS_OK)
+			lgs_host_close(other);
+		lgs_region_close(second);
+	}
+	if (code)
+		assert_true(strlen(err.message) > 0);
+	lgs_host_close(host);
+	lgs_region_close(region);
+	assert_int_equal(lgs_region_destroy(name, &err), LGS_OK);
+	return code;
+}
+
+static void all_hosts_of_a_region_need_its_creators_mode(void **state)
+{
+	(void)state;
+	assert_int_equal(open_code("direct", "direct"), LGS_OK);
+	assert_int_equal(open_code(NULL, ""), LGS_OK);
+	assert_int_equal(open_code("incoherent:5", "incoherent:6"), LGS_OK);
+	assert_int_equal(open_code("delay:local-dram", NULL), LGS_OK);
+	assert_int_equal(open_code("delay:local-dram", "delay:local-dram"), LGS_OK);
+	assert_int_equal(open_code("incoherent:5", "delay:local-dram"), LGS_MODE);
+	assert_int_equal(open_code("incoherent:5", "direct"), LGS_MODE);
+	assert_int_equal(open_code(NULL, "incoherent:5"), LGS_MODE);
+	assert_int_equal(open_code("delay:local-dram", "delay:cxl-direct"), LGS_MODE);
+	assert_int_equal(open_code("delay:local-dram", "slow"), LGS_INVALID);
+}
+
+/* A process that is killed removes nothing, so there must be nothing. */
+static void a_region_without_a_name_has_nothing_in_dev_shm(void **state)
+{
+	(void)state;
+	for (unsigned m = 0; m < MODE_COUNT; m++) {
+		struct pair pair;
+		char line[512];
+		open_pair(&pair, modes[m]);
+		FILE *maps = fopen("/proc/self/maps", "r");
+		assert_non_null(maps);
+		while (fgets(line, sizeof line, maps))
+			assert_null(strstr(line, "/dev/shm/"));
+		assert_int_equal(fclose(maps), 0);
+		close_pair(&pair);
+	}
 }
 
 static void shared_memory_of_somebody_else_is_not_touched(void **state)
@@ -403,14 +512,18 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(words_are_coherent_in_every_mode),
+	        cmocka_unit_test(words_and_lines_are_written_back_and_flushed_alike),
 	        cmocka_unit_test(bytes_of_any_place_and_length_come_back_as_they_were_written),
 	        cmocka_unit_test(what_was_written_back_is_read_after_a_flush),
 	        cmocka_unit_test(a_streamed_write_is_read_by_a_stream_and_by_lines),
+	        cmocka_unit_test(streams_leave_nothing_in_the_cache),
 	        cmocka_unit_test(what_is_forgotten_is_stale_in_the_incoherent_mode_only),
 	        cmocka_unit_test(an_access_out_of_bounds_ends_the_program),
 	        cmocka_unit_test(configurations_that_make_no_sense_are_refused_by_name),
 	        cmocka_unit_test(hosts_are_refused_by_id_and_by_profile),
 	        cmocka_unit_test(a_named_region_is_opened_and_destroyed_by_its_name),
+	        cmocka_unit_test(all_hosts_of_a_region_need_its_creators_mode),
+	        cmocka_unit_test(a_region_without_a_name_has_nothing_in_dev_shm),
 	        cmocka_unit_test(shared_memory_of_somebody_else_is_not_touched),
 	        cmocka_unit_test(memory_of_the_callers_is_used_as_it_is),
 	};
