@@ -1,13 +1,13 @@
 /* mover.h: rows move between the owner's memory and frames in pod memory, under the mover lock.
  *
- * Move-in   row word: free -> lock; copy to a fresh frame, lines written back, fence; shared word opened; directory;
+ * Move-in   row word: free -> lock; copy to a fresh frame, lines written back; directory; fence; shared word opened;
  *           row word: lock -> away. A crash before the last step loses the owner's memory anyway; the frame's word is
  *           open then, and what is in the frame is the row's last version.
  * Move-out  shared word: free -> lock; copy back; directory slot removed; shared word: lock -> retired, written back;
  *           row word: away -> free; word and frame into limbo. A crash after the lock leaves a locked word whose frame
  *           holds the row; after the retirement, only the frame's content, which the logs have too.
- * Growth    a frame is exchanged for a larger one under the lock of a word that was free: same word, fresh version, so that nobody who
- *           remembers the old frame can take it for the row's.
+ * Growth    a frame is exchanged for a larger one under the lock of a word that was free: same word, fresh version, so
+ *           that nobody who remembers the old frame can take it for the row's.
  *
  * The version rule (frame.h): whatever opens a word or writes a frame uses a version above all that both ever carried.
  */
