@@ -24,7 +24,9 @@ step refused-info 30 1 liger pod info dax:/dev/dax0.0
 # shellcheck disable=SC2086
 step create 60 0 liger pod create "$uri" $small
 step info 30 0 liger pod info "$uri"
-step placed 30 0 awk '$3 == "Shmem:" { print $4 " KiB of shared memory lie there"; exit $4 < 66 * 1024 }' \
+# 66 MiB, of which each CPU's counter may hold back some 500 KiB from the node's; that every page lies there is what
+# `pod info` has just verified, this is the kernel's own word for it.
+step placed 30 0 awk '$3 == "Shmem:" { print $4 " KiB of shared memory lie there"; exit $4 < 65 * 1024 }' \
 	"/sys/devices/system/node/node$node/meminfo"
 step destroy 30 0 liger pod destroy "$uri"
 # shellcheck disable=SC2086
