@@ -9,7 +9,7 @@
 # Programs of tests/unit run two at a time; all others alone, because they start processes that need the cores.
 #
 # Settings: TEST_SECONDS, the time one program may take (default 300). LIGER_TALLY, a file to which `run` adds a line
-# "PASSED FAILED LABEL".
+# "PASSED FAILED LABEL"; LIGER_FAILURES, one to which it adds what failed, shown again before the closing line of `all`.
 set -euo pipefail
 
 work=$(mktemp -d)
@@ -23,10 +23,10 @@ sum_of() {
 # run_program INDEX LABEL PROGRAM: leaves INDEX.log, and "passed failed" in INDEX.count; prints what is to be seen.
 run_program() {
 	local log=$work/$1.log program=$3 code=0 note="" started=$SECONDS passed failed
-	# Where the kernel spreads addresses further than ThreadSanitizer's shadow can map, it stops at once: turn that off,
-	# if we may.
+	# Where the kernel spreads addresses further than a sanitizer's shadow can map (vm.mmap_rnd_bits above 28),
+	# ThreadSanitizer stops at once and AddressSanitizer, now and then, faults for ever before main: turn that off, if we may.
 	local prefix=()
-	if [ "$2" = tsan ] && setarch -R true 2>/dev/null; then
+	if [[ $2 = [at]san ]] && setarch -R true 2>/dev/null; then
 		prefix=(setarch -R)
 	fi
 	UBSAN_OPTIONS=print_stacktrace=1 timeout -k 10 "${TEST_SECONDS:-300}" "${prefix[@]}" "$program" >"$log" 2>&1 </dev/null || code=$?
@@ -36,7 +36,8 @@ run_program() {
 	failed=$((failed + $(grep -c '^not ok - ' "$log" || true)))
 	case $code in
 	0) ;;
-	124 | 137) note="ran longer than ${TEST_SECONDS:-300} s" ;;
+	124) note="ran longer than ${TEST_SECONDS:-300} s" ;;
+	137) note="killed after $((SECONDS - started)) s of ${TEST_SECONDS:-300} s" ;;
 	*) note="exit code $code" ;;
 	esac
 	if [ $code != 0 ] && [ "$failed" = 0 ]; then
@@ -54,6 +55,13 @@ run_program() {
 		else
 			cat "$log"
 			echo "-- FAILED: $program${note:+: $note}"
+			if [ -n "${LIGER_FAILURES:-}" ]; then
+				{
+					echo "-- $2: $program${note:+: $note}"
+					# Not the names alone: what the asserts and the sanitizers said stands above them.
+					grep -E -B3 '^\[  FAILED  \]|^not ok - |ERROR|WARNING|Assertion' "$log" | head -n 30 || tail -n 10 "$log"
+				} | cut -c 1-300 >>"$LIGER_FAILURES"
+			fi
 		fi
 	) 9>"$work/lock"
 }
@@ -110,7 +118,8 @@ part() {
 all() {
 	export LIGER_TALLY=$work/tally
 	MAKE=${MAKE:-make}
-	: >"$LIGER_TALLY"
+	export LIGER_FAILURES=$work/failures
+	: >"$LIGER_TALLY" >"$LIGER_FAILURES"
 	times=()
 	part check format-check
 	part check all
@@ -137,6 +146,7 @@ all() {
 	echo
 	printf '%s\n' "${times[@]}"
 	echo
+	tail -n 100 "$LIGER_FAILURES"
 	awk '{ p += $1; f += $2 } END { print p " passed, " f " failed"; exit f != 0 || p == 0 }' "$LIGER_TALLY"
 }
 

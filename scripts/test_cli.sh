@@ -7,34 +7,8 @@ name=liger-cli-$$
 uri=shm:$name
 work=$(mktemp -d)
 trap 'rm -rf "$work" "/dev/shm/$name"' EXIT
-failed=0
-
-# claim TEXT COMMAND...: holds when the command succeeds.
-claim() {
-	local text=$1
-	shift
-	if "$@" >"$work/claim" 2>&1; then
-		echo "ok - $text"
-	else
-		sed 's/^/    /' "$work/claim"
-		echo "not ok - $text"
-		failed=1
-	fi
-}
-
-# gives TEXT CODE PATTERN ARGUMENT...: liger with these arguments ends with CODE, and all it prints matches PATTERN.
-gives() {
-	local text=$1 want=$2 pattern=$3 code=0
-	shift 3
-	timeout 60 "$liger" "$@" >"$work/out" 2>&1 </dev/null || code=$?
-	if [ $code = "$want" ] && { [ -z "$pattern" ] || grep -qiE -- "$pattern" "$work/out"; }; then
-		echo "ok - $text"
-	else
-		sed 's/^/    /' "$work/out"
-		echo "not ok - $text (exit code $code, not $want, or no '$pattern' above)"
-		failed=1
-	fi
-}
+# shellcheck source=scripts/claims.sh
+. "$(dirname "$0")/claims.sh"
 
 small=(--hosts 2 --partitions 8 --hwcc-mib 2 --swcc-mib 64)
 

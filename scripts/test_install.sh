@@ -8,19 +8,8 @@ MAKE=${MAKE:-make}
 work=$(mktemp -d)
 name=liger-readme-$$
 trap 'rm -rf "$work" "/dev/shm/$name"' EXIT
-failed=0
-
-claim() {
-	local text=$1
-	shift
-	if "$@" >"$work/claim" 2>&1; then
-		echo "ok - $text"
-	else
-		sed 's/^/    /' "$work/claim"
-		echo "not ok - $text"
-		failed=1
-	fi
-}
+# shellcheck source=scripts/claims.sh
+. "$(dirname "$0")/claims.sh"
 
 prefix=$work/prefix
 claim "make install succeeds" "$MAKE" --no-print-directory install PREFIX="$prefix"

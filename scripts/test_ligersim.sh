@@ -9,20 +9,8 @@ seeds=${SEEDS:-20}
 work=$(mktemp -d)
 name=liger-probe-test-$$
 trap 'rm -rf "$work" "/dev/shm/$name"' EXIT
-failed=0
-
-# claim TEXT COMMAND...: holds when the command succeeds.
-claim() {
-	local text=$1
-	shift
-	if "$@" >"$work/claim" 2>&1 </dev/null; then
-		echo "ok - $text"
-	else
-		sed 's/^/    /' "$work/claim"
-		echo "not ok - $text"
-		failed=1
-	fi
-}
+# shellcheck source=scripts/claims.sh
+. "$(dirname "$0")/claims.sh"
 
 # gives TEXT CODE PATTERN COMMAND...: the command ends with CODE, and all it prints matches PATTERN.
 gives() {

@@ -23,19 +23,8 @@ clean_up() {
 trap clean_up EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
-failed=0
-
-claim() {
-	local text=$1
-	shift
-	if "$@" >"$work/claim" 2>&1; then
-		echo "ok - $text"
-	else
-		sed 's/^/    /' "$work/claim"
-		echo "not ok - $text"
-		failed=1
-	fi
-}
+# shellcheck source=scripts/claims.sh
+. "$(dirname "$0")/claims.sh"
 
 # vmpod ARGUMENT...: in the background, so that a signal to this script is not kept waiting; 180 s is what each gets.
 vmpod() {
