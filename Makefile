@@ -79,7 +79,7 @@ CHECKER_SRC := $(filter-out tests/checker/main.c,$(wildcard tests/checker/*.c))
 CHECKER_MAIN := $(wildcard tests/checker/main.c)
 UNIT_SRC := $(wildcard tests/unit/*_test.c)
 UNIT_HELPER_SRC := $(filter-out %_test.c,$(wildcard tests/unit/*.c)) $(TEST_COMMON_SRC)
-POD_SRC := $(wildcard tests/pod/*_test.c)
+POD_SRC := $(wildcard tests/pod/*_test.c tests/fault/*_test.c)
 POD_HELPER_SRC := $(filter-out %_test.c,$(wildcard tests/pod/*.c)) $(TEST_COMMON_SRC)
 
 FORMATTED := $(wildcard $(foreach d,include src src/* benchmarks benchmarks/* tools examples tests tests/*,$(d)/*.c $(d)/*.h))
@@ -93,7 +93,7 @@ DIALECT := -std=gnu11 -D_GNU_SOURCE
 # The library's objects serve both the archive and the shared library, hence -fPIC; -fno-semantic-interposition lets the
 # compiler inline across its own public calls all the same. The shared library's exports are in scripts/libliger.map.
 BASE_FLAGS := $(DIALECT) -g -fPIC -fno-semantic-interposition -pthread -DLG_EMULATION=$(EMULATION)
-LIB_LIBS := -lcjson -lnuma -lpthread -lrt -lm
+LIB_LIBS := -lcjson -lnuma -lisal -lpthread -lrt -lm
 SIM_LIBS := -lcjson -pthread -lrt -lm
 TOOL_LIBS := -lcjson
 TEST_LIBS := -lcjson -lcmocka
@@ -378,9 +378,23 @@ test-vm: vm
 
 # Every mutant of src/cxl/mutant.h must be caught by one of these, the quick ones first.
 CATCHER_SRC := tests/unit/incoherent_test.c tests/pod/whole_rows_inprocess_test.c tests/pod/mover_incoherent_test.c \
+	tests/fault/loss_rule_inprocess_test.c tests/fault/host_crash_test.c \
 	tests/pod/serializability_processes_test.c tests/pod/serializability_inprocess_test.c
 check-mutants: $(call programs,mutants,$(CATCHER_SRC)) $(call runnable,mutants)
 	@CATCHERS='$(call programs,mutants,$(CATCHER_SRC))' TEST_SECONDS=1800 $(run_tests) mutants scripts/test_mutants.sh
+
+# A host is killed at each named point (src/cxl/crash_point.h), on coherent memory and behind incoherent caches.
+.PHONY: check-crash-points torture
+CRASH_TEST := tests/fault/host_crash_test.c
+check-crash-points: $(call programs,mutants,$(CRASH_TEST))
+	@$(run_tests) crash-points $<
+	@LIGER_EMULATE=incoherent $(run_tests) crash-points:incoherent $<
+
+# The same for long: random kills and named points, TORTURE_SEEDS times, each on both kinds of memory.
+TORTURE_SEEDS ?= 20
+torture: $(call programs,mutants,$(CRASH_TEST))
+	@for seed in $$(seq 1 $(TORTURE_SEEDS)); do for memory in direct incoherent:$$seed; do \
+		SEED=$$seed LIGER_EMULATE=$$memory $(run_tests) "torture:$$seed:$$memory" $< || exit 1; done; done
 
 # The tests of the public API again, with every host behind a cache that nobody keeps coherent.
 INCOHERENT_SEEDS ?= 1 2 5

@@ -59,6 +59,7 @@ enum lg_code {
 	LG_CORRUPT,     /* bytes of the region contradict each other */
 	LG_SYSTEM,      /* a system call failed; the message names it */
 	LG_END,         /* lg_scan_next(): no further row */
+	LG_FENCED,      /* the other hosts have declared this one dead: nothing was written; close it */
 	LG_CODE_COUNT
 };
 
@@ -105,7 +106,12 @@ static inline struct lg_slice lg_slice(const void *data, size_t bytes)
 
 enum lg_durability {
 	LG_DURABILITY_NONE = 0, /* the pod's memory is the only copy; a host's rows go when it leaves */
+	LG_DURABILITY_CXL = 1,  /* a commit is sealed in pod memory */
 };
+
+/* "none", "cxl"; never NULL. And back; false: there is no such level. */
+const char *lg_durability_name(enum lg_durability durability);
+bool lg_durability_parse(const char *name, enum lg_durability *durability);
 
 struct lg_pod_config {
 	uint32_t hosts;      /* host ids 0..hosts-1 may join; 1..64; default 2 */
@@ -114,6 +120,12 @@ struct lg_pod_config {
 	uint64_t swcc_bytes; /* the rest, a multiple of 2 MiB; default 1 GiB */
 	uint32_t epoch_ms;   /* length of an epoch; 1..1000; default 10 */
 	enum lg_durability durability;
+	uint32_t redo_workers;    /* of a host, that have a redo ring, which is all it may open; 1..64; default 16 */
+	uint32_t redo_ring_bytes; /* of each, in the software-coherent part: a transaction changes at most half of that;
+	                           * a multiple of 4 KiB, 64 KiB..64 MiB; default 512 KiB. Both only with a durability */
+	/* How lg_pod_create() sees pod memory while it makes the pod, as lg_host_config.emulate; default NULL. The pod does
+	 * not keep it: hosts say for themselves. */
+	const char *emulate;
 };
 
 /* Sets the defaults named above. */
@@ -129,7 +141,20 @@ int lg_pod_create(const char *uri, const struct lg_pod_config *config, struct lg
  *          LG_INVALID; LG_SYSTEM. */
 int lg_pod_destroy(const char *uri, bool force, struct lg_error *err);
 
-enum lg_member_state { LG_MEMBER_FREE = 0, LG_MEMBER_JOINING, LG_MEMBER_LIVE, LG_MEMBER_LEAVING, LG_MEMBER_LEFT };
+/* The same under an emulation, as lg_host_config.emulate; lg_pod_destroy() gives NULL.
+ * Returns: as lg_pod_destroy(); also LG_INVALID for an unfinished or damaged pod, whose parts nobody knows (unless
+ *          `emulate` is NULL or "direct"), LG_MISMATCH if living hosts are under another emulation, in spite of `force`. */
+int lg_pod_destroy_emulated(const char *uri, const char *emulate, bool force, struct lg_error *err);
+
+enum lg_member_state {
+	LG_MEMBER_FREE = 0,
+	LG_MEMBER_JOINING,
+	LG_MEMBER_LIVE,
+	LG_MEMBER_LEAVING,
+	LG_MEMBER_LEFT,
+	LG_MEMBER_RECOVERING, /* it died; another host is finishing what it had committed and frees what it held */
+	LG_MEMBER_DEAD,       /* that is done; its rows are away until it comes back */
+};
 
 struct lg_member_info {
 	enum lg_member_state state;
@@ -157,11 +182,63 @@ struct lg_pod_info {
 	uint32_t table_count;
 	struct lg_member_info member[LG_MAX_HOSTS];
 	uint8_t partition_owner[LG_MAX_PARTITIONS];
+	char emulation[80]; /* under which this was read: as lg_host_emulation() */
 };
 
 /* Reads a pod's state without joining it.
  * Returns: LG_OK; LG_NOTFOUND; LG_MISMATCH; LG_INVALID; LG_SYSTEM. */
 int lg_pod_info(const char *uri, struct lg_pod_info *info, struct lg_error *err);
+
+/* The same under an emulation, as lg_host_config.emulate: as one more host would see it, whose cache is empty at first.
+ * lg_pod_info() gives NULL. Where nothing is named, nor LIGER_EMULATE set, memory is read as it is.
+ * Returns: as lg_pod_info(); also LG_MISMATCH if a mode is named and a member is under another. */
+int lg_pod_info_emulated(const char *uri, const char *emulate, struct lg_pod_info *info, struct lg_error *err);
+
+/* ---- Checking a pod ------------------------------------------------------------------------------------------------- */
+
+/* Something that no working pod leaves. docs/pod-check.md lists all rules. */
+struct lg_check_finding {
+	const char *rule; /* its stable name, such as "frame.torn" */
+	const char *text; /* what is wrong, for a person */
+	uint64_t offset;  /* where in the region */
+	int32_t host;     /* whose it is, or was; -1: nobody's */
+	int32_t table;    /* -1: of none */
+	uint32_t word;    /* index of the row's word; 0: of none */
+	uint16_t key_bytes;
+	uint8_t key[32]; /* the first of key_bytes */
+};
+
+/* What was looked at. */
+struct lg_check_report {
+	uint64_t findings; /* those that were told, and beyond 65,536 such as were only counted */
+	uint32_t looks;
+	uint32_t members, dead_hosts; /* not left; dead: recovered or not */
+	uint64_t epoch, tables;
+	uint64_t extents_taken, extents_free, extents_of_dead; /* of_dead: of those taken */
+	uint64_t blocks_taken, blocks_free, blocks_of_dead;    /* of words */
+	/* words of taken blocks: of rows, whose current frame was found; of leaves, or of rows that cannot be told from such */
+	uint64_t words, words_unused, words_retired, words_of_rows, words_of_leaves, words_intent, words_locked;
+	uint64_t frames, frame_lines, frames_old,
+	        frames_changing;               /* current ones; heads of old ones; while we looked */
+	uint64_t directories, directories_old; /* of an earlier incarnation, or unfinished: not looked into */
+	uint64_t slots, slots_current, slots_old, rows_without_slot;
+	uint64_t channel_lines, rings, ring_records;
+};
+
+enum lg_check_flags {
+	LG_CHECK_ONCE = 1, /* one look: for a pod in which nothing runs, or for who judges himself */
+};
+
+/* Checks that a pod's region does not contradict itself, without joining it and without changing anything: when no host is
+ * a member, or while hosts are, and nothing of theirs runs. While transactions run it may see what is just being changed;
+ * so where members are alive it looks again two epochs later, at most three times, and tells what it has found each time.
+ * `found` (may be NULL) is called for each finding, in the order of offsets; the finding is valid during the call. Damage
+ * never ends the check.
+ * Threads:  any; calls nothing of a host.
+ * Returns:  LG_OK, with *report, whether or not something was found; LG_NOTFOUND; LG_MISMATCH (not a pod, of another
+ *           version, or with a damaged header); LG_INVALID; LG_NOSPACE (private memory: 24 bytes a word in use); LG_SYSTEM. */
+int lg_pod_check(const char *uri, unsigned flags, void (*found)(const struct lg_check_finding *finding, void *argument),
+        void *argument, struct lg_check_report *report, struct lg_error *err);
 
 /* ---- A host ------------------------------------------------------------------------------------------------------ */
 
@@ -177,6 +254,13 @@ struct lg_host_config {
 	uint64_t dram_bytes;         /* budget for rows and trees; default 0: no limit but the machine's */
 	uint32_t request_timeout_ms; /* after which a silent owner is LG_UNAVAILABLE; default 1000 */
 	uint64_t expect_cookie;      /* refuse any other incarnation of the pod; default 0: any */
+	uint32_t lease_ms; /* after which this host looks whether one whose heart stands still is dead; default 100,
+	                              * at least 10 (docs/durability.md) */
+	/* Stops, for good, a host of another machine that has been silent for ten leases: cuts its power, or its way to
+	 * pod memory. Called by the service thread; 0: it is stopped, and is recovered; else it is asked again. Default
+	 * NULL: hosts of other machines are not declared dead. Those of this machine are killed. */
+	int (*fence)(void *argument, uint32_t host_id);
+	void *fence_argument;
 	/* How this host sees pod memory, for experiments without the hardware (docs/emulation.md); all hosts of a pod alike:
 	 *     NULL (the default)               what the environment variable LIGER_EMULATE says, else "direct"
 	 *     "direct"                         as it is
@@ -387,6 +471,9 @@ struct lg_stats {
 	uint64_t moved_in, moved_out;              /* rows, by this host as owner */
 	uint64_t directory_hits, directory_misses; /* of this host's look-ups in others' directories */
 	uint64_t remote_reads;                     /* rows of others read in pod memory */
+	/* of hosts that died: recoveries finished here, shared rows that got what was sealed, words that were freed */
+	uint64_t recoveries, rows_redone, words_freed;
+	uint64_t redo_bytes; /* of sealed records */
 	/* accesses to pod memory */
 	uint64_t word_writes;     /* atomic stores and read-modify-writes to HWcc */
 	uint64_t epoch_publishes; /* those of them that tell the pod the oldest running epoch: one a worker and epoch */

@@ -141,6 +141,7 @@ all() {
 	else
 		times+=("$(printf '%-16s left out: see above what it needs' test-vm)")
 	fi
+	part tests check-crash-points
 	part tests check-incoherent
 	part tests check-mutants
 	echo

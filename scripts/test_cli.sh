@@ -22,7 +22,7 @@ gives "help lists the commands" 0 "^  pod " help
 gives "--help does too" 0 "^  bench " --help
 gives "help of a command is its --help" 0 "^usage: liger pod create" help pod
 gives "help of an unknown command names it" 2 "no command 'nosuch'" help nosuch
-for command in bench version help pod "pod create" "pod info" "pod destroy"; do
+for command in bench version help pod "pod create" "pod info" "pod check" "pod destroy"; do
 	# shellcheck disable=SC2086 # the words of a command are arguments
 	gives "$command has --help" 0 "^usage: liger" $command --help
 done
@@ -58,6 +58,37 @@ claim "the file is JSON and holds the pod's numbers" python3 "$work/check.py" "$
 "$liger" pod info "$uri" --json - >"$work/stdout.json"
 claim "info --json - prints JSON and nothing else" python3 "$work/check.py" "$work/stdout.json"
 gives "info --json into a missing folder fails and names it" 1 "$work/none/x" pod info "$uri" --json "$work/none/x"
+gives "check finds nothing in a new pod" 0 "nothing found" pod check "$uri"
+claim "check --json FILE succeeds" "$liger" pod check "$uri" --json "$work/check.json"
+claim "the file is JSON and counts" python3 -c 'import json, sys
+check = json.load(open(sys.argv[1]))
+assert check["findings"] == 0 and check["found"] == [] and check["extents_free"] > 0 and check["looks"] == 1, check' "$work/check.json"
+printf '\377' | dd of="/dev/shm/$name" bs=1 seek=$((0x5000)) conv=notrunc status=none
+gives "check finds a partition of no host, and fails" 1 "^partition.owner at offset 20480: partition 0" pod check "$uri"
+gives "check --json - has the finding" 1 '"rule":\s*"partition.owner"' pod check "$uri" --json -
+gives "check --limit 0 only counts" 1 "and 1 more" pod check "$uri" --limit 0
+printf '\0' | dd of="/dev/shm/$name" bs=1 seek=$((0x5000)) conv=notrunc status=none
+gives "check of no pod fails" 1 "does not exist|no region|not found" pod check "shm:$name-none"
+gives "check without a URI is a usage error" 2 "which region" pod check
+gives "check refuses an unknown option" 2 "'--fast'" pod check "$uri" --fast
+gives "check --json into a missing folder fails and names it" 1 "$work/none/x" pod check "$uri" --json "$work/none/x"
+# shellcheck disable=SC2046 # the names are words
+for rule in $(grep -hoE '"[a-z]+\.[a-z-]+"' src/recovery/check*.c | tr -d '"' | sort -u); do
+	claim "docs/pod-check.md and a test know the rule $rule" bash -c \
+		"grep -q '^| .$rule. |' docs/pod-check.md && grep -q '\"$rule\"' tests/pod/pod_check_test.c"
+done
+# shellcheck disable=SC2046 # the names are words
+for point in $(sed -nE 's/^\tP\(([A-Z_]+),.*/\1/p' src/cxl/crash_point.h); do
+	claim "docs/durability.md knows the crash point $point" grep -q "^| $point |" docs/durability.md
+done
+claim "docs/durability.md has no crash point besides" test "$(grep -cE '^\| [A-Z_]{4,} \|' docs/durability.md)" = \
+	"$(sed -nE '/^\tP\(/p' src/cxl/crash_point.h | wc -l)"
+gives "pod create --durability cxl makes such a pod" 0 "" pod create "shm:$name-cxl" "${small[@]}" --durability cxl
+gives "pod info says so" 0 "durability +cxl" pod info "shm:$name-cxl"
+gives "pod destroy removes it" 0 "" pod destroy "shm:$name-cxl"
+gives "pod create refuses an unknown durability" 2 "--durability: paper" pod create "shm:$name-cxl" --durability paper
+gives "bench refuses an unknown durability" 2 "--durability: paper" bench tpcc --durability paper
+gives "bench refuses --durability with --attach" 2 "takes a pod as it is" bench tpcc --attach "$uri" --host-id 0 --durability cxl
 claim "output that cannot be written is a failure" bash -c "! '$liger' pod info '$uri' >/dev/full"
 
 gives "destroy removes the pod" 0 "" pod destroy "$uri"
@@ -84,8 +115,34 @@ gives "create in a missing folder fails and names it" 1 "$work/none/pod" pod cre
 gives "parts too small for 64 hosts are refused" 1 "." pod create "$uri" --hosts 64 --hwcc-mib 2 --swcc-mib 2
 claim "and leave no region behind" [ ! -e "/dev/shm/$name" ]
 
+# ---- under emulation ----
+for mode in delay:cxl-direct incoherent:3; do
+	gives "a pod is created under $mode" 0 "" pod create "$uri" "${small[@]}" --emulate $mode
+	gives "info under $mode says so" 0 "^  emulation +$mode$" pod info "$uri" --emulate $mode --json "$work/info.json"
+	claim "its JSON too" grep -q "\"emulation\":[[:space:]]*\"$mode\"" "$work/info.json"
+	claim "and it sees what was created" python3 "$work/check.py" "$work/info.json"
+	gives "info without a mode sees the memory" 0 "^  emulation +direct$" pod info "$uri" --json "$work/info.json"
+	claim "and the same pod in it" python3 "$work/check.py" "$work/info.json"
+	gives "it is destroyed under $mode" 0 "" pod destroy "$uri" --emulate $mode
+	claim "which leaves nothing" bash -c "! ls /dev/shm | grep -q '$name'"
+done
+gives "a pod for refusals is created" 0 "" pod create "$uri" "${small[@]}"
+for verb in create info destroy; do
+	gives "$verb refuses a mode that is none" 2 "slow.* is no emulation mode" pod $verb "$uri" --emulate slow
+	gives "$verb refuses a seed that is none" 2 "seed of" pod $verb "$uri" --emulate incoherent:x
+	gives "$verb refuses a profile that does not exist" 2 "no-such-device" pod $verb "$uri" --emulate delay:no-such-device
+	gives "$verb needs a mode behind --emulate" 2 "--emulate needs a value" pod $verb "$uri" --emulate
+	gives "$verb refuses emulation on a device" 2 "several machines" pod $verb dax:/dev/dax99.9 --emulate incoherent
+done
+claim "LIGER_EMULATE is the default" bash -c "LIGER_EMULATE=incoherent:8 '$liger' pod info '$uri' | grep -q 'emulation *incoherent:8'"
+claim "and what it says is checked" bash -c "LIGER_EMULATE=slow '$liger' pod info '$uri'; [ \$? = 2 ]"
+printf LIGRPOD0 | dd of="/dev/shm/$name" conv=notrunc status=none
+gives "an unfinished pod cannot be destroyed under emulation, and why is told" 2 "nobody knows which part of it is coherent" \
+	pod destroy "$uri" --emulate incoherent
+gives "but without" 0 "" pod destroy "$uri"
+
 # ---- command lines that make no sense ----
-gives "pod needs a verb" 2 "create, info or destroy" pod
+gives "pod needs a verb" 2 "create, info, check or destroy" pod
 gives "an unknown verb is named" 2 "'crate'" pod crate
 gives "create needs a URI" 2 "URI" pod create --hosts 2
 gives "an unknown option is named" 2 "'--hots'" pod create "$uri" --hots 2

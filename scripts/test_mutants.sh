@@ -5,6 +5,8 @@
 #   tests/unit/incoherent_test              protocols over lines, two hosts behind incoherent caches
 #   tests/pod/whole_rows_inprocess_test     rows through the public API, the same (LIGER_EMULATE)
 #   tests/pod/mover_incoherent_test         rows that have just moved, the same
+#   tests/fault/loss_rule_inprocess_test    what memory has when a host's cache dies with it
+#   tests/fault/host_crash_test             a host that is killed between its seal and its writes
 #   tests/pod/serializability_..._test      random histories, judged by the checker; hosts in processes: incoherent
 # That the same programs pass without a mutant is claimed first. Each line tells test and seed that caught it; with
 # TABLE=FILE they are written there too, as the rows of a Markdown table.
@@ -19,7 +21,7 @@ header=src/cxl/mutant.h
 # run MUTANT TEST SEED: 0 when the test has failed a claim. A crash and a hang count too: a person would see them.
 caught_by() {
 	local code=0
-	LIGER_MUTANT=$1 LIGER_EMULATE=$(emulation_of "$2" "$3") SEED=$3 LG_EXPECT_ANOMALY=$(expectation_of "$2") \
+	LG_TEST_FILTER=$(filter_of "$2") LG_TEST_POINT=AFTER_SEAL LIGER_MUTANT=$1 LIGER_EMULATE=$(emulation_of "$2" "$3") SEED=$3 LG_EXPECT_ANOMALY=$(expectation_of "$2") \
 		timeout -k 10 "$(limit_of "$2")" "$2" >"$log" 2>&1 </dev/null || code=$?
 	case $2 in
 	*serializability*) [ $code = 0 ] ;; # it passes if it has found an anomaly
@@ -29,9 +31,16 @@ caught_by() {
 
 emulation_of() {
 	case $1 in
-	*whole_rows*) echo "incoherent:$2" ;;
+	*whole_rows* | *host_crash*) echo "incoherent:$2" ;;
 	*serializability_processes*) echo incoherent:5 ;;
 	*) echo direct ;;
+	esac
+}
+
+filter_of() {
+	case $1 in
+	*host_crash*) echo "*named_point" ;;
+	*) echo "*" ;;
 	esac
 }
 

@@ -91,6 +91,16 @@ assert t == {"numa": False, "dax": False, "nodes": [], "dax_devices": []}, t' "$
 gives "a copy of /sys that is not there is a failure that names it" 1 "cannot read $work/none: No such file" \
 	probe topology --sysfs "$work/none"
 
+# ---- the chain of reads of probe memory ----
+for bad in 0 17 x -1; do
+	gives "--chain-mib $bad of 32 MiB is refused" 2 "--chain-mib: " probe memory --mib 32 --chain-mib $bad
+done
+gives "probe memory --help tells of --chain-mib" 0 "--chain-mib N" probe memory --help
+gives "reads stay within the chain that is asked for" 0 "^reads stay within 1 MiB" \
+	probe memory --mib 32 --chain-mib 1 --quick --json "$work/chain.json"
+claim "JSON says so too" python3 -c 'import json, sys; r = json.load(open(sys.argv[1]))
+assert r["chain_bytes"] == 1 << 20 and r["figures"]["idle_read"]["measured"] > 0, r' "$work/chain.json"
+
 # ---- ?node=N ----
 small=(--hosts 2 --partitions 8 --hwcc-mib 2 --swcc-mib 64)
 for bad in "" foo=1 node node= node=x node=-1 node=1024 "node=0&node=0" "node=0&"; do

@@ -17,7 +17,7 @@ struct command {
 
 static const struct command commands[] = {
         {"bench", "run TPC-C or YCSB over several host processes", bench_main},
-        {"pod", "create, look at, or destroy a pod", pod_main},
+        {"pod", "create, look at, check, or destroy a pod", pod_main},
         {"probe", "look at this machine: its memory and dax devices", probe_main},
         {"version", "print the version", version_main},
         {"help", "print this, or the help of a command", help_main},

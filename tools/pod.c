@@ -1,5 +1,6 @@
-/* pod.c: `liger pod create|info|destroy`. The printing of a pod's state is in pod_print.c. */
+/* pod.c: `liger pod create|info|check|destroy`. The printing of a pod's state is in pod_print.c, the check in pod_check.c. */
 #include "cli.h"
+#include "pod_check.h"
 #include "pod_print.h"
 
 #include <errno.h>
@@ -9,26 +10,31 @@
 
 static const char pod_help[] =
         "usage: liger pod create URI [OPTION...]\n"
-        "       liger pod info URI [--json FILE]\n"
-        "       liger pod destroy URI [--force]\n"
+        "       liger pod info URI [--json FILE] [--emulate MODE]\n"
+        "       liger pod destroy URI [--force] [--emulate MODE]\n"
+        "       liger pod check URI [--json FILE] [--limit N] [--once]\n"
         "\n"
         "URI names the region: shm:NAME (POSIX shared memory), file:PATH (tmpfs, hugetlbfs, fsdax, famfs) or\n"
         "dax:PATH (a devdax device); shm: and file: take ?node=N, the NUMA node that its pages must lie on.\n"
         "'liger pod create --help' and so on tell more.\n";
 
 static const char info_help[] =
-        "usage: liger pod info URI [--json FILE]\n"
+        "usage: liger pod info URI [--json FILE] [--emulate MODE]\n"
         "\n"
         "Prints a pod's members, epoch, budgets in use by kind, and the owners of its partitions,\n"
         "without joining it.\n"
         "\n"
-        "  --json FILE   write the same as JSON; '-': to standard output, instead of the text\n";
+        "  --json FILE     write the same as JSON; '-': to standard output, instead of the text\n"
+        "  --emulate MODE  look at it under delay:PROFILE or incoherent[:SEED], as one more host would; the\n"
+        "                  members' own mode (default: $LIGER_EMULATE, else the memory as it is)\n";
 
-static const char destroy_help[] = "usage: liger pod destroy URI [--force]\n"
-                                   "\n"
-                                   "Removes a region. What is not a pod is never removed.\n"
-                                   "\n"
-                                   "  --force   also while hosts are members of it\n";
+static const char destroy_help[] =
+        "usage: liger pod destroy URI [--force] [--emulate MODE]\n"
+        "\n"
+        "Removes a region. What is not a pod is never removed.\n"
+        "\n"
+        "  --force         also while hosts are members of it\n"
+        "  --emulate MODE  delay:PROFILE, incoherent[:SEED], direct (default: $LIGER_EMULATE, else direct)\n";
 
 /* Prints why a call on a pod failed. An argument that the library refuses is a usage error. */
 static int pod_error(const char *command, int code, const struct lg_error *err)
@@ -78,7 +84,10 @@ static int create_help(void)
 	       "  --partitions N   partitions of the pod, 1 to %d (default %u)\n"
 	       "  --hwcc-mib N     hardware-coherent part in MiB, an even number (default %ju)\n"
 	       "  --swcc-mib N     the rest in MiB, an even number (default %ju)\n"
-	       "  --epoch-ms N     length of an epoch in milliseconds, 1 to 1000 (default %u)\n",
+	       "  --epoch-ms N     length of an epoch in milliseconds, 1 to 1000 (default %u)\n"
+	       "  --durability L   none, or cxl: commits are sealed in pod memory (default none)\n"
+	       "  --emulate MODE   how this command writes it: delay:PROFILE, incoherent[:SEED], direct\n"
+	       "                   (default: $LIGER_EMULATE, else direct); hosts say for themselves\n",
 	        LG_MAX_HOSTS, config.hosts, LG_MAX_PARTITIONS, config.partitions, (uintmax_t)(config.hwcc_bytes >> 20),
 	        (uintmax_t)(config.swcc_bytes >> 20), config.epoch_ms);
 	return cli_end_output("pod create", CLI_OK);
@@ -131,6 +140,20 @@ static int pod_create(int argc, char **argv)
 	while ((argument = cli_next(&args))) {
 		if (is_help(argument))
 			return create_help();
+		if (strcmp(argument, "--durability") == 0) {
+			const char *level = cli_value(&args);
+			if (!level)
+				return CLI_USAGE;
+			if (!lg_durability_parse(level, &config.durability))
+				return cli_usage_error(args.command, "--durability: %.40s is none of none, cxl", level);
+			continue;
+		}
+		if (strcmp(argument, "--emulate") == 0) {
+			config.emulate = cli_value(&args);
+			if (!config.emulate)
+				return CLI_USAGE;
+			continue;
+		}
 		int i = 0;
 		while (i < OPTION_COUNT && strcmp(options[i].name, argument) != 0)
 			i++;
@@ -169,14 +192,15 @@ static int pod_info(int argc, char **argv)
 	struct cli_args args = {.command = "pod info", .argc = argc, .next = 1, .argv = argv};
 	struct lg_pod_info info;
 	struct lg_error err = {0};
-	const char *argument, *uri = NULL, *json = NULL;
+	const char *argument, *uri = NULL, *json = NULL, *emulate = NULL;
 
 	while ((argument = cli_next(&args))) {
 		if (is_help(argument))
 			return print_help(args.command, info_help);
-		if (strcmp(argument, "--json") == 0) {
-			json = cli_value(&args);
-			if (!json)
+		if (strcmp(argument, "--json") == 0 || strcmp(argument, "--emulate") == 0) {
+			const char **value = strcmp(argument, "--json") == 0 ? &json : &emulate;
+			*value = cli_value(&args);
+			if (!*value)
 				return CLI_USAGE;
 		} else if (!take_uri(&args, argument, &uri)) {
 			return CLI_USAGE;
@@ -185,7 +209,7 @@ static int pod_info(int argc, char **argv)
 	if (!uri)
 		return cli_usage_error(args.command, "which region? Give a URI, such as shm:mypod");
 
-	int code = lg_pod_info(uri, &info, &err);
+	int code = lg_pod_info_emulated(uri, emulate, &info, &err);
 	if (code != LG_OK)
 		return pod_error(args.command, code, &err);
 	if (json && strcmp(json, "-") == 0)
@@ -202,7 +226,7 @@ static int pod_destroy(int argc, char **argv)
 {
 	struct cli_args args = {.command = "pod destroy", .argc = argc, .next = 1, .argv = argv};
 	struct lg_error err = {0};
-	const char *argument, *uri = NULL;
+	const char *argument, *uri = NULL, *emulate = NULL;
 	bool force = false;
 
 	while ((argument = cli_next(&args))) {
@@ -212,6 +236,10 @@ static int pod_destroy(int argc, char **argv)
 			if (!cli_is_flag(&args))
 				return CLI_USAGE;
 			force = true;
+		} else if (strcmp(argument, "--emulate") == 0) {
+			emulate = cli_value(&args);
+			if (!emulate)
+				return CLI_USAGE;
 		} else if (!take_uri(&args, argument, &uri)) {
 			return CLI_USAGE;
 		}
@@ -219,21 +247,23 @@ static int pod_destroy(int argc, char **argv)
 	if (!uri)
 		return cli_usage_error(args.command, "which region? Give a URI, such as shm:mypod");
 
-	int code = lg_pod_destroy(uri, force, &err);
+	int code = lg_pod_destroy_emulated(uri, emulate, force, &err);
 	return code == LG_OK ? CLI_OK : pod_error(args.command, code, &err);
 }
 
 int pod_main(int argc, char **argv)
 {
 	if (argc < 2)
-		return cli_usage_error("pod", "create, info or destroy?");
+		return cli_usage_error("pod", "create, info, check or destroy?");
 	if (strcmp(argv[1], "create") == 0)
 		return pod_create(argc - 1, argv + 1);
 	if (strcmp(argv[1], "info") == 0)
 		return pod_info(argc - 1, argv + 1);
+	if (strcmp(argv[1], "check") == 0)
+		return pod_check(argc - 1, argv + 1);
 	if (strcmp(argv[1], "destroy") == 0)
 		return pod_destroy(argc - 1, argv + 1);
 	if (is_help(argv[1]))
 		return print_help("pod", pod_help);
-	return cli_usage_error("pod", "there is no '%s' among create, info and destroy", argv[1]);
+	return cli_usage_error("pod", "there is no '%s' among create, info, check and destroy", argv[1]);
 }

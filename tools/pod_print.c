@@ -39,13 +39,10 @@ static const char *member_state_name(enum lg_member_state state)
 	case LG_MEMBER_LIVE: return "live";
 	case LG_MEMBER_LEAVING: return "leaving";
 	case LG_MEMBER_LEFT: return "left";
+	case LG_MEMBER_RECOVERING: return "recovering";
+	case LG_MEMBER_DEAD: return "dead";
 	}
 	return "unknown";
-}
-
-static const char *durability_name(enum lg_durability durability)
-{
-	return durability == LG_DURABILITY_NONE ? "none" : "unknown";
 }
 
 /* ---- Text ---- */
@@ -159,7 +156,8 @@ void pod_print_text(FILE *out, const char *uri, const struct lg_pod_info *info)
 	fprintf(out, "  epoch       %" PRIu64 ", %u ms each\n", info->epoch, info->config.epoch_ms);
 	fprintf(out, "  region      %" PRIu64 " MiB, mapped here in pages of %u KiB\n", info->region_bytes >> 20,
 	        info->page_bytes >> 10);
-	fprintf(out, "  durability  %s\n", durability_name(info->config.durability));
+	fprintf(out, "  durability  %s\n", lg_durability_name(info->config.durability));
+	fprintf(out, "  emulation   %s\n", info->emulation);
 	fprintf(out, "  hosts %u, partitions %u, tables %u\n", info->config.hosts, info->config.partitions,
 	        info->table_count);
 	print_members(out, info);
@@ -285,7 +283,8 @@ static cJSON *pod_json(const char *uri, const struct lg_pod_info *info)
 	snprintf(cookie, sizeof(cookie), "%016" PRIx64, info->cookie);
 	bool ok = cJSON_AddStringToObject(root, "uri", uri) != NULL;
 	ok &= cJSON_AddStringToObject(root, "cookie", cookie) != NULL;
-	ok &= cJSON_AddStringToObject(root, "durability", durability_name(info->config.durability)) != NULL;
+	ok &= cJSON_AddStringToObject(root, "emulation", info->emulation) != NULL;
+	ok &= cJSON_AddStringToObject(root, "durability", lg_durability_name(info->config.durability)) != NULL;
 	ok &= add_numbers(root, numbers, sizeof(numbers) / sizeof(numbers[0]));
 	if (ok && add_members(root, info) && add_partitions(root, info))
 		return root;

@@ -24,6 +24,12 @@ double probe_chase_slice(struct probe *probe)
 	return probe_ns_between(probe, begin, probe_ticks()) / STEPS;
 }
 
+void probe_walk_chain(struct probe *probe)
+{
+	for (uint64_t i = 0; i < probe->chain_bytes / LINE; i++)
+		probe->position = next_on_chain(probe, probe->position);
+}
+
 double measure_idle_read(struct probe *probe)
 {
 	return probe_median_of(probe, probe_chase_slice);
@@ -287,7 +293,8 @@ double measure_full_fence(struct probe *probe)
 /* Lines a fence; the time of the write-backs and their fence, per fence. */
 static double write_back_slice(struct probe *probe, uint64_t lines)
 {
-	enum { LINES = 1024 };
+	/* Few, so that even a small modelled cache has evicted none of them when they are written back. */
+	enum { LINES = 128 };
 	uint64_t area = probe->scratch + SCRATCH_BYTES / 2, set_bytes = lines * LINE, sets = LINES / lines;
 	uint64_t n = ticks_now();
 	for (uint64_t line = 0; line < LINES; line++)

@@ -3,7 +3,8 @@
  *   [0, COHERENT_BYTES)     words
  *   scratch                 lines that are written back, flushed, exchanged
  *   writes                  a quarter of the rest: streams of writes
- *   chain                   one random cycle over all its lines: a line's first word is the offset of the next line
+ *   chain                   one random cycle over all its lines: a line's first word is the offset of the next line;
+ *                           streams are read here too. All of the rest, or what the plan says
  *
  * Two hosts; this thread is host 0, one other thread runs beside it as host 0 or 1. A figure is measured in short
  * slices, whose median counts, and that again in rounds over all figures, of which the best counts: others use the
@@ -143,6 +144,9 @@ static void measure_all(struct probe *probe, struct probe_result *result)
 	for (unsigned f = 0; f < FIGURE_COUNT; f++)
 		result->figure[f] = NAN;
 	for (unsigned round = 0; round < rounds; round++) {
+		/* A chain that is to stay in this machine's caches: streams of writes, or others, may have driven it out. */
+		if (probe->plan->chain_bytes)
+			probe_walk_chain(probe);
 		measure_read_quantiles(probe, result->figure);
 		for (unsigned f = 0; f < FIGURE_COUNT; f++) {
 			if (!measures[f])
@@ -254,6 +258,9 @@ static void lay_out(struct probe *probe)
 	probe->writes_bytes = rest / 4 / BLOCK_BYTES * BLOCK_BYTES;
 	probe->chain = probe->writes + probe->writes_bytes;
 	probe->chain_bytes = (rest - probe->writes_bytes) / BLOCK_BYTES * BLOCK_BYTES;
+	if (probe->plan->chain_bytes)
+		probe->chain_bytes = probe->plan->chain_bytes;
+	assert(probe->chain_bytes % BLOCK_BYTES == 0 && probe->chain + probe->chain_bytes <= probe->plan->bytes);
 	probe->position = probe->chain;
 	for (unsigned i = 0; i < 3; i++) {
 		probe->read_position[i] = probe->chain_bytes / 3 / BLOCK_BYTES * BLOCK_BYTES * i;

@@ -17,7 +17,7 @@ enum {
 	LINE = LGS_LINE_BYTES,
 	COHERENT_BYTES = 1 << 20,
 	SCRATCH_BYTES = 2 << 20,
-	BLOCK_BYTES = 256 << 10, /* a stream's step: long, because each begins with a latency */
+	BLOCK_BYTES = 512 << 10, /* a stream's step: long, because each begins with a latency */
 	PACED_BLOCK_BYTES = 64 << 10,
 	EXCHANGED_LINES = 512,
 	MAX_SLICES = 41,
@@ -98,6 +98,8 @@ void probe_stop_beside(struct probe *probe);
 /* ---- probe_latency.c: ns ---- */
 
 double probe_chase_slice(struct probe *probe);
+/* Once around. */
+void probe_walk_chain(struct probe *probe);
 /* An order of EXCHANGED_LINES lines that follow each other far enough apart to be no stream: offset of the i-th. */
 uint64_t probe_exchanged(uint64_t i);
 double measure_idle_read(struct probe *probe);

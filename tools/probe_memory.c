@@ -23,6 +23,9 @@ static const char memory_help[] =
         "                  ?node=N), and remove it; default: this process's memory, in huge pages\n"
         "                  where the kernel has them\n"
         "  --mib N         size, 32 to 65536 (default 256); more than the caches, modelled or real\n"
+        "  --chain-mib N   reads, one after the other and streamed, stay within N MiB of it, 1 to half of\n"
+        "                  --mib (default: three quarters of it). What is larger than a profile's cache and\n"
+        "                  smaller than this machine's shows the model without the machine's memory\n"
         "  --seed N        of the order of reads (default 1)\n"
         "  --quick         shorter and noisier\n"
         "  --check         exit code 1 if a figure is further from the profile than it may be: idle\n"
@@ -35,7 +38,7 @@ enum { LEAST_MIB = 32, MOST_MIB = 65536, HWCC_BYTES = 2 << 20 };
 
 struct options {
 	const char *uri, *emulate, *json;
-	uint64_t mib, seed;
+	uint64_t mib, chain_mib, seed;
 	bool quick, check;
 };
 
@@ -54,6 +57,7 @@ static bool take_option(struct cli_args *args, const char *name, struct options 
 	        {"--emulate", &o->emulate, NULL, 0, 0, NULL},
 	        {"--json", &o->json, NULL, 0, 0, NULL},
 	        {"--mib", NULL, &o->mib, LEAST_MIB, MOST_MIB, NULL},
+	        {"--chain-mib", NULL, &o->chain_mib, 1, MOST_MIB / 2, NULL},
 	        {"--seed", NULL, &o->seed, 0, UINT64_C(1) << 53, NULL},
 	        {"--quick", NULL, NULL, 0, 0, &o->quick},
 	        {"--check", NULL, NULL, 0, 0, &o->check},
@@ -88,17 +92,18 @@ static int make_region(const struct options *o, struct region *region, struct lg
 	config.hwcc_bytes = HWCC_BYTES;
 	config.swcc_bytes = (o->mib << 20) + HWCC_BYTES - 1;
 	config.swcc_bytes -= config.swcc_bytes % HWCC_BYTES;
+	config.emulate = "direct"; /* what is measured is what comes after */
 	int code = lg_pod_create(o->uri, &config, err);
 	if (code)
 		return code;
 	code = region_attach(o->uri, 0, region, err);
 	if (code) {
-		(void)lg_pod_destroy(o->uri, true, NULL); /* err tells what went wrong first */
+		(void)lg_pod_destroy_emulated(o->uri, "direct", true, NULL); /* err tells what went wrong first */
 		return code;
 	}
 	/* The mapping keeps the memory: so nothing is left of it however this process ends. */
 	if (!is_device(o))
-		code = lg_pod_destroy(o->uri, true, err);
+		code = lg_pod_destroy_emulated(o->uri, "direct", true, err);
 	if (code)
 		region_detach(region);
 	return code;
@@ -108,7 +113,7 @@ static int remove_region(const struct options *o, struct region *region)
 {
 	struct lg_error err = {0};
 	region_detach(region);
-	if (!is_device(o) || lg_pod_destroy(o->uri, true, &err) == LG_OK)
+	if (!is_device(o) || lg_pod_destroy_emulated(o->uri, "direct", true, &err) == LG_OK)
 		return CLI_OK;
 	fprintf(stderr, "liger %s: %s\n", command, err.message);
 	return CLI_FAILED;
@@ -186,7 +191,8 @@ static int measure(
 
 static int measure_in_place(const struct options *o, const struct emu_profile *profile)
 {
-	struct probe_plan plan = {.bytes = o->mib << 20, .seed = o->seed, .quick = o->quick};
+	struct probe_plan plan = {
+	        .bytes = o->mib << 20, .chain_bytes = o->chain_mib << 20, .seed = o->seed, .quick = o->quick};
 	struct region region;
 	struct lg_error err = {0};
 	if (!o->uri)
@@ -218,6 +224,9 @@ int probe_memory_main(int argc, char **argv)
 		if (!take_option(&args, argument, &options))
 			return CLI_USAGE;
 	}
+	if (options.chain_mib > options.mib / 2)
+		return cli_usage_error(command, "--chain-mib: %ju is more than half of the %ju MiB of --mib",
+		        (uintmax_t)options.chain_mib, (uintmax_t)options.mib);
 	if (!emu_spec_parse(options.emulate, &spec, message))
 		return cli_usage_error(command, "--emulate: %s", message);
 	if (spec.mode == EMU_DELAY && !emu_profile_load(spec.profile, &profile, message)) {

@@ -63,6 +63,7 @@ struct probe_result {
 struct probe_plan {
 	void *memory; /* NULL: the process's own */
 	uint64_t bytes;
+	uint64_t chain_bytes; /* of what is read: the chain, and streams; 0: three quarters of all */
 	uint64_t seed;
 	bool quick;
 };

@@ -353,7 +353,7 @@ static bool show(struct host_run *r)
 	if (!all || !(all->host = calloc(r->bench.host_count, sizeof(*all->host))))
 		goto out;
 	all->host_count = r->bench.host_count;
-	if (lg_pod_info(r->uri, &all->pod, &err) != LG_OK) {
+	if (lg_pod_info_emulated(r->uri, r->o->emulate, &all->pod, &err) != LG_OK) {
 		snprintf(why, sizeof(why), "%.190s", err.message);
 		goto out;
 	}

@@ -61,6 +61,7 @@ static void add_movement(cJSON *root, const struct run_result *r, double commits
 	double seconds = (double)r->sum.window_ns * 1e-9;
 
 	add(root, "messages_per_commit", (double)s->requests_sent / commits);
+	add(root, "redo_bytes_per_commit", (double)s->redo_bytes / commits);
 	add(root, "moved_in_per_commit", (double)s->moved_in / commits);
 	add(root, "moved_in_per_s", seconds > 0 ? (double)s->moved_in / seconds : 0);
 	add(root, "moved_out_per_commit", (double)s->moved_out / commits);

@@ -47,6 +47,8 @@ static struct bench bench_of(const struct options *o, uint32_t hosts)
 	        .workload = o->state};
 }
 
+enum { PART_UNIT = 2 << 20 }; /* of the pod's parts */
+
 /* What the workload needs, with the sizes the user wants. */
 static bool configure(const struct options *o, uint32_t hosts, struct lg_pod_config *pod)
 {
@@ -62,6 +64,15 @@ static bool configure(const struct options *o, uint32_t hosts, struct lg_pod_con
 		pod->hwcc_bytes = o->hwcc_mib << 20;
 	if (o->swcc_mib)
 		pod->swcc_bytes = o->swcc_mib << 20;
+	if (o->durability)
+		lg_durability_parse(o->durability, &pod->durability); /* options.c has checked it */
+	if (pod->durability != LG_DURABILITY_NONE) {
+		pod->redo_workers = o->workers + 1; /* and the coordinator */
+		if (!o->swcc_mib)
+			pod->swcc_bytes +=
+			        ((uint64_t)hosts * pod->redo_workers * pod->redo_ring_bytes + PART_UNIT - 1) &
+			        ~(uint64_t)(PART_UNIT - 1);
+	}
 	return true;
 }
 
@@ -258,6 +269,7 @@ int launch_all(const struct options *o)
 	l.uri = o->uri ? o->uri : own;
 	printf("liger bench %s: %u host%s of %u worker%s, seed %llu, pod %s\n", o->workload->name, o->hosts,
 	        o->hosts == 1 ? "" : "s", o->workers, o->workers == 1 ? "" : "s", (unsigned long long)o->seed, l.uri);
+	pod.emulate = o->emulate;
 	if (lg_pod_create(l.uri, &pod, &err) != LG_OK) {
 		say(err.message);
 		sigprocmask(SIG_SETMASK, &l.before, NULL);
@@ -265,7 +277,7 @@ int launch_all(const struct options *o)
 	}
 	start_children(&l);
 	wait_for_children(&l);
-	if (lg_pod_destroy(l.uri, true, &err) != LG_OK) {
+	if (lg_pod_destroy_emulated(l.uri, o->emulate, true, &err) != LG_OK) {
 		say(err.message);
 		l.failed = true;
 	}
@@ -331,7 +343,7 @@ int launch_attached(const struct options *o)
 		say("out of memory");
 		return code;
 	}
-	if (lg_pod_info(o->attach, info, &err) != LG_OK) {
+	if (lg_pod_info_emulated(o->attach, o->emulate, info, &err) != LG_OK) {
 		say(err.message);
 		goto out;
 	}

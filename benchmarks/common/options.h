@@ -13,6 +13,7 @@ struct options {
 	uint64_t seed, hwcc_mib, swcc_mib; /* sizes: 0 is what the workload proposes */
 	double seconds, warmup_seconds, join_seconds;
 	const char *json_path, *uri, *attach; /* NULL: none */
+	const char *durability;               /* of the pod to create; NULL: none */
 	const char *emulate;                  /* as in struct lg_host_config */
 	bool hosts_given, host_id_given;
 	bool check, quiet, pin;

@@ -64,6 +64,8 @@ static void print_movement(FILE *out, const struct run_result *r, double commits
 	double seconds = (double)r->sum.window_ns * 1e-9;
 
 	fprintf(out, "  messages         %.4f a commit\n", (double)s->requests_sent / commits);
+	if (s->redo_bytes)
+		fprintf(out, "  redo             %.0f bytes a commit\n", (double)s->redo_bytes / commits);
 	fprintf(out, "  rows moved       in %.4f a commit, %s/s; out %.4f a commit, %s/s\n",
 	        (double)s->moved_in / commits, GROUP((double)s->moved_in / seconds), (double)s->moved_out / commits,
 	        GROUP((double)s->moved_out / seconds));

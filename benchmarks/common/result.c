@@ -126,10 +126,7 @@ double result_swcc_bytes_per_payload_byte(const struct run_result *r)
 
 const char *result_durability_name(const struct run_result *r)
 {
-	switch (r->pod.config.durability) {
-	case LG_DURABILITY_NONE: return "none";
-	}
-	return "unknown";
+	return lg_durability_name(r->pod.config.durability);
 }
 
 void bench_fail(struct bench_failures *failures, const char *format, ...)

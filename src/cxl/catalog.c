@@ -296,8 +296,8 @@ static int lock_catalog(struct cxl_port *port, unsigned host, struct lg_error *e
 		if (now_ms() - since > CATALOG_LOCK_WAIT_MS)
 			return error_set(err, LG_UNAVAILABLE,
 			        "cannot add a table: host %" PRIu64
-			        " has held the catalog's lock for more than %d ms; if it is "
-			        "dead, destroy the pod and create it anew",
+			        " has held the catalog's lock for more than %d ms; try again "
+			        "when it is through, or has been recovered",
 			        seen - 1, CATALOG_LOCK_WAIT_MS);
 		sched_yield();
 	}
@@ -308,6 +308,15 @@ static void unlock_catalog(struct cxl_port *port)
 	port->counts.word_writes++;
 	/* [catalog.lock] Release; pairs with lock_catalog(). */
 	port_word_store(port, LOCK_OFFSET, 0, memory_order_release);
+}
+
+void catalog_free_lock(struct cxl_port *port, unsigned dead)
+{
+	uint64_t seen = dead + 1;
+	port->counts.word_writes++;
+	/* [catalog.lock] Release; pairs with lock_catalog(). It fails when the dead host did not hold it. */
+	port_word_swap(port, LOCK_OFFSET, &seen, 0, memory_order_acq_rel);
+	port_write_back(port, LOCK_OFFSET);
 }
 
 static void write_splits(struct cxl_port *port, uint32_t id, uint64_t first, const uint64_t *splits, uint32_t count)
@@ -352,6 +361,7 @@ static int append(struct cxl_port *port, const struct lg_table_def *def, uint32_
 		        (const uint8_t *)&entry + (size_t)i * LINE_PAYLOAD_BYTES, count + 1);
 	if (!MUTANT(FENCE_CATALOG))
 		port_fence(port);
+	CRASH_POINT(IN_CATALOG);
 	port->counts.word_writes += 2;
 	port_word_store(port, SPLIT_COUNT_OFFSET, first + taken, memory_order_relaxed);
 	/* [catalog.count] Release; pairs with catalog_count(). Visible: the lines by their write-back and the fence.

@@ -29,4 +29,7 @@ int catalog_add(
 /* LG_OK; LG_NOTFOUND; LG_CORRUPT; LG_NOSPACE. */
 int catalog_find(struct cxl_port *port, const char *name, uint32_t *id, struct lg_error *err);
 
+/* Lets go of the lock that a dead host held: what it had begun to add was not counted yet, and is written over. */
+void catalog_free_lock(struct cxl_port *port, unsigned dead);
+
 #endif

@@ -47,10 +47,10 @@ static void look_at_acknowledgement(struct cxl_port *port, struct channel_end *e
 {
 	pod_off line = acknowledgement_offset(end);
 	uint64_t payload[LINE_BYTES / 8];
-	uint64_t tag = line_fresh_tag(port, line);
+	line_drop(port, line);
+	uint64_t tag = line_look(port, line, payload);
 	uint64_t consumed = (tag & SEQUENCE_MASK) - 1;
 	port->counts.line_reads++;
-	line_copy_out(port, line, payload);
 	/* Another generation's, or none yet; or it is being written: the next look will see it. */
 	if ((tag & ~SEQUENCE_MASK) != end->generation || payload[0] != consumed)
 		return;

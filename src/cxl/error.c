@@ -1,6 +1,7 @@
 /* error.c: messages for people, and the names of codes and abort reasons. */
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "cxl/region.h"
 
@@ -21,6 +22,7 @@ static const char *const code_text[LG_CODE_COUNT] = {
         [LG_CORRUPT] = "bytes of the region contradict each other",
         [LG_SYSTEM] = "a system call failed",
         [LG_END] = "no further row",
+        [LG_FENCED] = "this host was declared dead by the others",
 };
 
 static const char *const reason_text[LG_ABORT_REASON_COUNT] = {
@@ -33,6 +35,24 @@ static const char *const reason_text[LG_ABORT_REASON_COUNT] = {
         [LG_ABORT_BUSY] = "busy",
         [LG_ABORT_ERROR] = "error",
 };
+
+static const char *const durability_text[] = {[LG_DURABILITY_NONE] = "none", [LG_DURABILITY_CXL] = "cxl"};
+enum { DURABILITY_COUNT = sizeof durability_text / sizeof durability_text[0] };
+
+const char *lg_durability_name(enum lg_durability durability)
+{
+	return (unsigned)durability < DURABILITY_COUNT ? durability_text[durability] : "not a durability of Liger";
+}
+
+bool lg_durability_parse(const char *name, enum lg_durability *durability)
+{
+	for (unsigned i = 0; i < DURABILITY_COUNT; i++)
+		if (strcmp(name, durability_text[i]) == 0) {
+			*durability = (enum lg_durability)i;
+			return true;
+		}
+	return false;
+}
 
 const char *lg_strerror(int code)
 {

@@ -47,6 +47,11 @@ bool claim_take(struct cxl_port *port, enum claim_kind kind, unsigned host, uint
 		 * failure: another has it, look further. */
 		if (!port_word_swap(port, word, &seen, mine, memory_order_acq_rel))
 			continue;
+		/* The loss rule: were the claim to fall back, another host would take what this one has written to. */
+		if (!MUTANT(WRITE_BACK_CLAIM))
+			port_write_back(port, word);
+		port_fence(port);
+		CRASH_POINT(AFTER_CLAIM);
 		*index = at;
 		*floor = mine & WORD_VERSION;
 		*hint = at + 1;
@@ -66,6 +71,14 @@ void claim_give(struct cxl_port *port, enum claim_kind kind, uint64_t index, uin
 	port->counts.word_writes++;
 	/* [claim.give] Release; pairs with the acquire in claim_take(). Orders: all use of the space before it is free. */
 	port_word_store(port, word, floor > before ? floor : before, memory_order_release);
+}
+
+unsigned claim_owner(const struct cxl_port *port, enum claim_kind kind, uint64_t index)
+{
+	/* Relaxed: it may change at any time but for owners that are dead or this host. */
+	uint64_t seen = port_word_load(port, owner_offset(port, kind, index), memory_order_relaxed);
+	unsigned host = (unsigned)((seen & OWNER_HOST) >> OWNER_HOST_SHIFT);
+	return (seen & OWNER_TAKEN) && host < port->geometry->host_count ? host : port->geometry->host_count;
 }
 
 static uint64_t count_matching(const struct cxl_port *port, enum claim_kind kind, uint64_t mask, uint64_t value)

@@ -5,6 +5,7 @@
  * may claim it only when the pod's oldest running transaction is younger than that version's epoch, so that nobody still
  * remembers what was there.
  *
+ * A claim is written back before it is used: lost with its host, it would be another's, and what was written there too.
  * Crash: an extent or block of a dead host stays its own until recovery or its return.
  */
 #ifndef LIGER_CXL_EXTENT_H
@@ -19,6 +20,8 @@ enum claim_kind { CLAIM_EXTENT, CLAIM_WORDS };
 bool claim_take(struct cxl_port *port, enum claim_kind kind, unsigned host, uint64_t pod_oldest, uint64_t *hint,
         uint64_t *index, uint64_t *floor, bool *waiting);
 void claim_give(struct cxl_port *port, enum claim_kind kind, uint64_t index, uint64_t floor);
+/* Who owns it; host_count: nobody. */
+unsigned claim_owner(const struct cxl_port *port, enum claim_kind kind, uint64_t index);
 /* How many are free, and how many `host` owns. */
 uint64_t claim_count_free(const struct cxl_port *port, enum claim_kind kind);
 uint64_t claim_count_owned(const struct cxl_port *port, enum claim_kind kind, unsigned host);

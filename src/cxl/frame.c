@@ -47,7 +47,10 @@ enum frame_result frame_read_rest(struct cxl_port *port, pod_off frame, word_idx
 void frame_write(struct cxl_port *port, pod_off frame, uint64_t version, const void *payload, uint32_t lines)
 {
 	const uint8_t *from = payload;
-	for (uint32_t i = 0; i < lines; i++)
+	for (uint32_t i = 0; i < lines; i++) {
 		line_write(port, frame + (pod_off)i * LINE_BYTES, from + (size_t)i * LINE_PAYLOAD_BYTES,
 		        version | (i == 0 ? FRAME_FIRST : 0));
+		if (i + 1 < lines)
+			CRASH_POINT(MID_FRAME);
+	}
 }

@@ -16,7 +16,7 @@
  *     hwcc_bytes  catalog (1 MiB)
  *                 host roots [hosts], 8 KiB each: directory root, statistics; written by their host alone
  *                 channels [hosts][hosts][2], written by their sender but for the acknowledgement line
- *                 (redo rings will come here: redo_offset, redo_bytes, 0 in this version)
+ *                 redo rings [hosts][redo_workers], each written by one worker alone; none at LG_DURABILITY_NONE
  *     extents_offset .. region_bytes   extents of 1 MiB, each owned by one host, for frames and directories
  *
  * What a crash leaves: pod creation marks the region as unfinished first and writes the magic last, so a half-made region
@@ -42,7 +42,7 @@ enum {
 	EXTENT_BYTES = 1 << 20,
 	WORDS_PER_BLOCK = 512,
 	WORD_BLOCK_BYTES = WORDS_PER_BLOCK * 8,
-	POD_FORMAT_VERSION = 2,
+	POD_FORMAT_VERSION = 3,
 	CHANNEL_LANES = 2,   /* requests and replies apart: a reply never waits behind a request */
 	CHANNEL_LINES = 128, /* of a lane; a power of two; one line more acknowledges */
 	CHANNEL_BYTES = (CHANNEL_LINES + 1) * LINE_BYTES,
@@ -67,13 +67,14 @@ struct pod_header {
 	uint64_t cookie;      /* random, never 0: this incarnation of the pod */
 	uint64_t region_bytes, hwcc_bytes, swcc_bytes;
 	uint32_t host_count, partition_count, epoch_ms, durability;
+	uint32_t redo_workers, redo_ring_bytes;
 	uint64_t extent_owners_offset, extent_count;
 	uint64_t block_owners_offset, block_count;
 	uint64_t words_offset;
 	uint64_t catalog_offset, roots_offset, channels_offset, redo_offset, redo_bytes, extents_offset;
 	uint64_t checksum; /* XXH3 of the header's bytes from format_version to here */
 };
-static_assert(sizeof(struct pod_header) == 168 && offsetof(struct pod_header, checksum) == 160, "the header's format");
+static_assert(sizeof(struct pod_header) == 176 && offsetof(struct pod_header, checksum) == 168, "the header's format");
 
 struct pod_clock {
 	_Atomic uint64_t epoch;    /* starts at 1, never 0 */
@@ -91,11 +92,13 @@ struct pod_catalog_root {
 static_assert(sizeof(struct pod_catalog_root) == 64, "one line");
 
 struct pod_member {
-	_Atomic uint64_t state; /* enum lg_member_state in the low 8 bits, incarnation above */
+	_Atomic uint64_t state; /* enum lg_member_state in the low 8 bits, then 8 of its recoverer, incarnation above */
 	_Atomic uint64_t heartbeat;
 	_Atomic uint64_t pid;
 	_Atomic uint64_t emulation; /* of its process: emu_pod_identity(); 0: none */
-	uint64_t unused[4];
+	_Atomic uint64_t machine;   /* where the pid means something: machine_identity() */
+	_Atomic uint64_t birth;     /* of the process: process_birth() */
+	uint64_t unused[2];
 	/* a line of its own: read by owners that wait to reuse */
 	_Atomic uint64_t oldest_epoch; /* of this host's running transactions; UINT64_MAX when it is no member */
 	uint64_t unused2[7];
@@ -178,6 +181,58 @@ struct frame_head {
 	uint8_t unused;
 };
 static_assert(sizeof(struct frame_head) == 16, "the frame's format");
+
+/* A redo record: what one transaction has changed, in the lines of a ring one behind the other (ring.h), and in logs. The
+ * head, then write_count times: redo_write; redo_place if the row is shared; the key, padded to 8 bytes; the value or its
+ * changed ranges, padded to 8. */
+struct redo_head {
+	uint64_t version; /* of all rows that it wrote */
+	uint32_t bytes;   /* of the record, a multiple of 8 */
+	uint32_t crc;     /* CRC32C of the record with 0 here */
+	uint32_t incarnation;
+	uint16_t write_count;
+	uint8_t host;
+	uint8_t format; /* REDO_FORMAT */
+};
+static_assert(sizeof(struct redo_head) == 24, "the redo record's format");
+
+struct redo_write {
+	uint8_t table;
+	uint8_t kind; /* enum redo_kind */
+	uint16_t key_bytes, partition;
+	uint16_t ranges;     /* REDO_PATCH */
+	uint32_t val_bytes;  /* of the value after it; 0 for REDO_DEL */
+	uint32_t data_bytes; /* of value or ranges, before padding */
+};
+static_assert(sizeof(struct redo_write) == 16, "the redo record's format");
+
+/* Where a shared row was when it was written: for who finishes a dead host's commits. */
+struct redo_place {
+	uint64_t frame;
+	uint32_t word;
+	uint16_t line_count; /* capacity of the frame */
+	uint16_t unused;
+};
+static_assert(sizeof(struct redo_place) == 16, "the redo record's format");
+
+/* A changed range of a value, before its bytes. Ranges ascend and do not touch. */
+struct redo_range {
+	uint16_t at, bytes;
+};
+static_assert(sizeof(struct redo_range) == 4, "the redo record's format");
+
+enum redo_kind {
+	REDO_PUT = 1,   /* the whole value */
+	REDO_PATCH = 2, /* ranges of a value whose length stays as it was */
+	REDO_DEL = 3,
+	REDO_SHARED = 0x80, /* a redo_place follows */
+};
+
+enum {
+	REDO_FORMAT = 1,
+	REDO_RING_MIN_BYTES = 64 << 10,
+	REDO_RING_MAX_BYTES = 64 << 20,
+};
 
 #define FRAME_PAYLOAD_BYTES(key_bytes, val_bytes) (sizeof(struct frame_head) + (((key_bytes) + 7u) & ~7u) + (val_bytes))
 enum { FRAME_MAX_LINES = (16 + LG_MAX_KEY_BYTES + LG_MAX_VALUE_BYTES + LINE_PAYLOAD_BYTES - 1) / LINE_PAYLOAD_BYTES };

@@ -15,6 +15,7 @@
 #ifndef LIGER_CXL_LINE_H
 #define LIGER_CXL_LINE_H
 
+#include "cxl/crash_point.h"
 #include "cxl/mutant.h"
 #include "cxl/port.h"
 
@@ -29,13 +30,11 @@ static inline struct pod_line *port_line(const struct cxl_port *port, pod_off of
 	return (struct pod_line *)(void *)(port->base + offset);
 }
 
-/* The payload copies move 64 bytes, tag included, when the destination has room: one vector load. */
-static inline void line_copy_out(const struct cxl_port *port, pod_off offset, void *dst)
+/* ---- Without emulation. The payload copies move 64 bytes, tag included, when the destination has room: one vector
+ * load. ---- */
+
+static inline void direct_copy_out(const struct cxl_port *port, pod_off offset, void *dst)
 {
-	if (port_emulated(port)) {
-		emu_line_out(port_thread(port), offset, dst, LINE_PAYLOAD_BYTES);
-		return;
-	}
 	const struct pod_line *line = port_line(port, offset);
 	if (!LG_TSAN) {
 		memcpy(dst, line, LINE_BYTES);
@@ -48,12 +47,8 @@ static inline void line_copy_out(const struct cxl_port *port, pod_off offset, vo
 	memcpy(dst, words, sizeof words);
 }
 
-static inline void line_copy_in(const struct cxl_port *port, pod_off offset, const void *src)
+static inline void direct_copy_in(const struct cxl_port *port, pod_off offset, const void *src)
 {
-	if (port_emulated(port)) {
-		emu_line_in(port_thread(port), offset, src, LINE_PAYLOAD_BYTES);
-		return;
-	}
 	struct pod_line *line = port_line(port, offset);
 	if (!LG_TSAN) {
 		memcpy(line->payload, src, LINE_PAYLOAD_BYTES);
@@ -66,20 +61,48 @@ static inline void line_copy_in(const struct cxl_port *port, pod_off offset, con
 		atomic_store_explicit(&to[i], words[i], memory_order_relaxed);
 }
 
+/* ---- Lines ---- */
+
 /* The tag as this host's cache has it. [line.publish] Acquire; pairs with the release in line_write(): tag before payload. */
 static inline uint64_t line_tag(const struct cxl_port *port, pod_off offset)
 {
 	return port_load64(port, offset + offsetof(struct pod_line, tag), memory_order_acquire);
 }
 
-/* Reads the tag that memory, not this cache, holds. */
-static inline uint64_t line_fresh_tag(struct cxl_port *port, pod_off offset)
+/* Copies the payload to dst, which has room for 64 bytes, whatever the tag says. */
+static inline void line_copy_out(const struct cxl_port *port, pod_off offset, void *dst)
+{
+	if (port_emulated(port))
+		emu_line_out(port_thread(port), offset, dst, LINE_PAYLOAD_BYTES);
+	else
+		direct_copy_out(port, offset, dst);
+}
+
+/* Makes the next load of the line one of memory, not of this cache. */
+static inline void line_drop(struct cxl_port *port, pod_off offset)
 {
 	if (!MUTANT(FLUSH_LINE))
 		port_flush(port, offset);
 	if (!MUTANT(FULL_FENCE_LINE))
 		port_full_fence(port);
+}
+
+/* Reads the tag that memory, not this cache, holds. */
+static inline uint64_t line_fresh_tag(struct cxl_port *port, pod_off offset)
+{
+	line_drop(port, offset);
 	return line_tag(port, offset);
+}
+
+/* Copies the payload to dst, which has room for 64 bytes, and returns the tag, as this host's cache has them; tag first,
+ * as in line_tag(). */
+static inline uint64_t line_look(const struct cxl_port *port, pod_off offset, void *dst)
+{
+	if (port_emulated(port))
+		return emu_line_read(port_thread(port), offset, dst, LINE_PAYLOAD_BYTES);
+	uint64_t tag = line_tag(port, offset);
+	direct_copy_out(port, offset, dst);
+	return tag;
 }
 
 /* Makes sure that the line in this host's cache has the tag; fetches it anew once if not. */
@@ -88,13 +111,24 @@ static inline bool line_has_tag(struct cxl_port *port, pod_off offset, uint64_t 
 	return likely(line_tag(port, offset) == tag) || line_fresh_tag(port, offset) == tag;
 }
 
+/* line_read() where the model does the access: payload and tag are one of it. */
+static inline bool line_read_emulated(struct cxl_port *port, pod_off offset, uint64_t tag, void *dst)
+{
+	if (line_look(port, offset, dst) == tag)
+		return true;
+	line_drop(port, offset);
+	return line_look(port, offset, dst) == tag;
+}
+
 /* Copies a line's payload to dst, which has room for 64 bytes. False: even memory has another tag, dst is undefined. */
 static inline bool line_read(struct cxl_port *port, pod_off offset, uint64_t tag, void *dst)
 {
 	port->counts.line_reads++;
+	if (port_emulated(port))
+		return line_read_emulated(port, offset, tag, dst);
 	if (!line_has_tag(port, offset, tag))
 		return false;
-	line_copy_out(port, offset, dst);
+	direct_copy_out(port, offset, dst);
 	return true;
 }
 
@@ -102,11 +136,15 @@ static inline bool line_read(struct cxl_port *port, pod_off offset, uint64_t tag
 static inline void line_write(struct cxl_port *port, pod_off offset, const void *payload, uint64_t tag)
 {
 	port->counts.line_writes++;
-	line_copy_in(port, offset, payload);
 	/* [line.publish] Release; pairs with the acquire in line_tag(). Orders: payload before tag. Visible: after the
 	 * write-back and the caller's fence. Crash before it: the old tag stands, or a mix that only exists while the
 	 * row's word is locked. */
-	port_store64(port, offset + offsetof(struct pod_line, tag), tag, memory_order_release);
+	if (port_emulated(port)) {
+		emu_line_write(port_thread(port), offset, payload, LINE_PAYLOAD_BYTES, tag);
+	} else {
+		direct_copy_in(port, offset, payload);
+		port_store64(port, offset + offsetof(struct pod_line, tag), tag, memory_order_release);
+	}
 	if (!MUTANT(WRITE_BACK_LINE))
 		port_write_back(port, offset);
 }

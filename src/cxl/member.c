@@ -1,10 +1,14 @@
 /* member.c: which hosts are in the pod, what each still needs, and which partitions each owns.
  *
  *   state     free -> joining -> live -> leaving -> left -> joining (next incarnation) ...
- *             free or left -> joining: CAS by who joins; all other steps: stores by the member itself
+ *             joining, live, leaving -> recovering -> dead -> joining (next incarnation) ...
+ *             recovering -> recovering, when the recoverer died: by another
+ *   all steps are CAS: to joining by who joins; to recovering and dead by a survivor; all others by the member itself,
+ *   which thereby learns that it was declared dead
  *
- * Crash: a host that dies in any state but free and left stays a member in that state, with its pid, and holds back
- * member_pod_oldest(): nothing that it may remember is reused until it has been recovered.
+ * Crash: a host that dies in any state but free, left and dead stays a member in that state, with its pid, and holds back
+ * member_pod_oldest(): nothing that it may remember is reused until it has been recovered. A recoverer that dies leaves
+ * `recovering` with its id: whoever recovers the recoverer begins anew with what it was about.
  */
 #include "cxl/pod.h"
 
@@ -13,6 +17,8 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "cxl/mutant.h"
+#include "cxl/process.h"
 #include "cxl/region.h"
 
 static_assert(POD_MEMBERS_OFFSET + LG_MAX_HOSTS * sizeof(struct pod_member) <= POD_DOORBELLS_OFFSET &&
@@ -20,7 +26,8 @@ static_assert(POD_MEMBERS_OFFSET + LG_MAX_HOSTS * sizeof(struct pod_member) <= P
                       POD_PARTITIONS_OFFSET + LG_MAX_PARTITIONS * 8 <= POD_OWNERS_OFFSET,
         "the fixed tables of HWcc do not overlap");
 
-enum { MEMBER_STATE_BITS = 8 };
+/* The state word: state, 1 + who recovers it, incarnation. */
+enum { STATE_BITS = 8, RECOVERER_SHIFT = 8, INCARNATION_SHIFT = 16 };
 
 static pod_off member_offset(const struct cxl_port *port, unsigned host)
 {
@@ -33,19 +40,21 @@ enum {
 	HEARTBEAT = offsetof(struct pod_member, heartbeat),
 	PID = offsetof(struct pod_member, pid),
 	EMULATION = offsetof(struct pod_member, emulation),
+	MACHINE = offsetof(struct pod_member, machine),
+	BIRTH = offsetof(struct pod_member, birth),
 	OLDEST_EPOCH = offsetof(struct pod_member, oldest_epoch),
 };
 
 static enum lg_member_state state_of(uint64_t word)
 {
-	uint64_t state = word & ((1u << MEMBER_STATE_BITS) - 1);
+	uint64_t state = word & ((1u << STATE_BITS) - 1);
 	/* A state that no version of ours writes counts as live: it is never joined over, and holds reuse back. */
-	return state <= LG_MEMBER_LEFT ? (enum lg_member_state)state : LG_MEMBER_LIVE;
+	return state <= LG_MEMBER_DEAD ? (enum lg_member_state)state : LG_MEMBER_LIVE;
 }
 
 static bool state_is_member(enum lg_member_state state)
 {
-	return state != LG_MEMBER_FREE && state != LG_MEMBER_LEFT;
+	return state != LG_MEMBER_FREE && state != LG_MEMBER_LEFT && state != LG_MEMBER_DEAD;
 }
 
 static int refuse_join(const struct cxl_port *port, unsigned host, struct lg_error *err)
@@ -59,32 +68,42 @@ static int refuse_join(const struct cxl_port *port, unsigned host, struct lg_err
 	return error_set(err, LG_INUSE,
 	        "cannot join the pod as host %u: this machine has no process %d, which was that host (heartbeat "
 	        "%" PRIu64
-	        "): it is gone without leaving, and its rows with it, or runs on another machine; then choose another "
-	        "host id, else destroy the pod and create it anew",
+	        "), so it runs on another machine, or died there: then choose another host id, or have its machine's "
+	        "hosts fenced",
 	        host, (int)pid, member_heartbeat(port, host));
+}
+
+bool member_of_other_emulation(const struct cxl_port *port, unsigned self, uint64_t emulation, unsigned *which)
+{
+	for (unsigned other = 0; other < port->geometry->host_count; other++) {
+		pod_off member = member_offset(port, other);
+		/* seq_cst both: [member.emulation] */
+		uint64_t state = port_word_load(port, member + STATE, memory_order_seq_cst);
+		if (other == self || !state_is_member(state_of(state)))
+			continue;
+		/* It has not said yet which it is; when it has, it looks at ours. Acquire: [member.emulation], the pid comes
+		 * after that. */
+		if (state_of(state) == LG_MEMBER_JOINING && !port_word_load(port, member + PID, memory_order_acquire))
+			continue;
+		if (port_word_load(port, member + EMULATION, memory_order_seq_cst) != emulation) {
+			*which = other;
+			return true;
+		}
+	}
+	return false;
 }
 
 /* Whether all members run under the same emulation as this one, which has written its own: of two that join at a time, one at
  * least sees the other. */
 static int check_emulation(struct cxl_port *port, unsigned host, uint64_t emulation, struct lg_error *err)
 {
-	for (unsigned other = 0; other < port->geometry->host_count; other++) {
-		pod_off member = member_offset(port, other);
-		/* seq_cst both: [member.emulation] */
-		uint64_t state = port_word_load(port, member + STATE, memory_order_seq_cst);
-		if (other == host || !state_is_member(state_of(state)))
-			continue;
-		/* It has not said yet which it is; when it has, it looks at ours. Acquire: [member.emulation], the pid comes
-		 * after that. */
-		if (state_of(state) == LG_MEMBER_JOINING && !port_word_load(port, member + PID, memory_order_acquire))
-			continue;
-		if (port_word_load(port, member + EMULATION, memory_order_seq_cst) != emulation)
-			return error_set(err, LG_MISMATCH,
-			        "cannot join the pod as host %u: host %u runs under another emulation (--emulate, "
-			        "lg_host_config.emulate), which all hosts of a pod must share",
-			        host, other);
-	}
-	return LG_OK;
+	unsigned other;
+	if (!member_of_other_emulation(port, host, emulation, &other))
+		return LG_OK;
+	return error_set(err, LG_MISMATCH,
+	        "cannot join the pod as host %u: host %u runs under another emulation (--emulate, "
+	        "lg_host_config.emulate), which all hosts of a pod must share",
+	        host, other);
 }
 
 int member_join(struct cxl_port *port, unsigned host, uint64_t emulation, uint64_t *incarnation, struct lg_error *err)
@@ -95,20 +114,27 @@ int member_join(struct cxl_port *port, unsigned host, uint64_t emulation, uint64
 	pod_off member = member_offset(port, host);
 	/* [member.state] Acquire; pairs with member_set_state(): the last holder's words are left in order. */
 	uint64_t seen = port_word_load(port, member + STATE, memory_order_acquire);
-	uint64_t next = (seen >> MEMBER_STATE_BITS) + 1;
-	port->counts.word_writes += 3;
+	uint64_t next = (seen >> INCARNATION_SHIFT) + 1;
+	port->counts.word_writes += 5;
 	/* seq_cst: [pod.unmake], see below. */
 	if (state_is_member(state_of(seen)) ||
-	        !port_word_swap(port, member + STATE, &seen, next << MEMBER_STATE_BITS | LG_MEMBER_JOINING,
+	        !port_word_swap(port, member + STATE, &seen, next << INCARNATION_SHIFT | LG_MEMBER_JOINING,
 	                memory_order_seq_cst))
 		return refuse_join(port, host, err);
 	/* [member.emulation] seq_cst; pairs with check_emulation() in who joins at the same time. */
 	port_word_store(port, member + EMULATION, emulation, memory_order_seq_cst);
+	/* Relaxed: the pid, which comes after them, is what says that they are there. */
+	port_word_store(port, member + MACHINE, machine_identity(), memory_order_relaxed);
+	port_word_store(port, member + BIRTH, process_birth(getpid()), memory_order_relaxed);
 	/* For people and for the liveness test of destroy, which takes 0 for alive while joining. Release:
 	 * [member.emulation], who sees the pid sees what stands before it. */
 	port_word_store(port, member + PID, (uint64_t)getpid(), memory_order_release);
 	port_word_rmw(port, member + HEARTBEAT, EMU_ADD, 1, memory_order_relaxed);
 	member_publish_oldest(port, host, epoch_load(port));
+	/* The loss rule: who died as a member must be seen to have been one, or nobody frees what it held. */
+	if (!MUTANT(WRITE_BACK_MEMBER))
+		port_write_back(port, member);
+	port_fence(port);
 	/* [pod.unmake] seq_cst; pairs with region_destroy(), which clears the magic and then looks at the members, while
 	 * we became one and look at the magic now: one of us sees the other. */
 	if (port_word_load(port, offsetof(struct pod_header, magic), memory_order_seq_cst) != POD_MAGIC) {
@@ -129,20 +155,25 @@ int member_join(struct cxl_port *port, unsigned host, uint64_t emulation, uint64
 	return code;
 }
 
-void member_set_state(struct cxl_port *port, unsigned host, enum lg_member_state state)
+bool member_set_state(struct cxl_port *port, unsigned host, enum lg_member_state state)
 {
 	pod_off member = member_offset(port, host);
-	/* Relaxed: only the member itself changes these words now. */
+	/* Relaxed: only the member itself changes these words now, or the swap below fails. */
 	uint64_t seen = port_word_load(port, member + STATE, memory_order_relaxed);
+	if (state_of(seen) == LG_MEMBER_RECOVERING || state_of(seen) == LG_MEMBER_DEAD)
+		return false;
+	port->counts.word_writes++;
 	if (!state_is_member(state)) {
 		port->counts.word_writes += 2;
 		port_word_store(port, member + PID, 0, memory_order_relaxed);
 		port_word_store(port, member + OLDEST_EPOCH, UINT64_MAX, memory_order_relaxed);
 	}
-	port->counts.word_writes++;
 	/* [member.state] Release; pairs with member_join() and member_state(). Orders: what the state promises before it. */
-	port_word_store(port, member + STATE, (seen >> MEMBER_STATE_BITS) << MEMBER_STATE_BITS | (uint64_t)state,
-	        memory_order_release);
+	bool done = port_word_swap(port, member + STATE, &seen,
+	        (seen >> INCARNATION_SHIFT) << INCARNATION_SHIFT | (uint64_t)state, memory_order_acq_rel);
+	port_write_back(port, member);
+	port_fence(port);
+	return done;
 }
 
 enum lg_member_state member_state(const struct cxl_port *port, unsigned host, uint64_t *incarnation)
@@ -150,7 +181,7 @@ enum lg_member_state member_state(const struct cxl_port *port, unsigned host, ui
 	/* [member.state] Acquire; pairs with member_set_state(): a live host has made its tables and channels ready. */
 	uint64_t seen = port_word_load(port, member_offset(port, host) + STATE, memory_order_acquire);
 	if (incarnation)
-		*incarnation = seen >> MEMBER_STATE_BITS;
+		*incarnation = seen >> INCARNATION_SHIFT;
 	return state_of(seen);
 }
 
@@ -184,6 +215,69 @@ bool member_alive(const struct cxl_port *port, unsigned host)
 	pid_t pid = (pid_t)member_pid(port, host);
 	/* A pid of 0: it is about to write it, or died in between; nobody can tell which. Never kill() a whole group. */
 	return pid <= 0 || kill(pid, 0) == 0 || errno != ESRCH;
+}
+
+enum member_process member_process(const struct cxl_port *port, unsigned host)
+{
+	pod_off member = member_offset(port, host);
+	int32_t pid = member_pid(port, host);
+	/* Relaxed: who took the id wrote them before its pid, and the state word tells whether it is still the same host. */
+	uint64_t machine = port_word_load(port, member + MACHINE, memory_order_relaxed);
+	uint64_t birth = port_word_load(port, member + BIRTH, memory_order_relaxed);
+	if (pid <= 0 || machine == 0 || machine != machine_identity())
+		return MEMBER_ELSEWHERE;
+	if (pid == getpid())
+		return MEMBER_RUNS_HERE;
+	return process_runs(pid, birth) ? MEMBER_RUNS : MEMBER_GONE;
+}
+
+void member_kill(const struct cxl_port *port, unsigned host)
+{
+	if (member_process(port, host) == MEMBER_RUNS)
+		process_kill(member_pid(port, host),
+		        port_word_load(port, member_offset(port, host) + BIRTH, memory_order_relaxed)); /* as above */
+}
+
+uint64_t member_state_word(const struct cxl_port *port, unsigned host)
+{
+	/* [member.state] Acquire; pairs with member_set_state(). */
+	return port_word_load(port, member_offset(port, host) + STATE, memory_order_acquire);
+}
+
+bool member_claim(struct cxl_port *port, unsigned host, uint64_t seen, unsigned by)
+{
+	if (!state_is_member(state_of(seen)))
+		return false;
+	port->counts.word_writes++;
+	uint64_t claimed = (seen >> INCARNATION_SHIFT) << INCARNATION_SHIFT | (uint64_t)(by + 1) << RECOVERER_SHIFT |
+	                   LG_MEMBER_RECOVERING;
+	/* [member.claim] acq_rel; pairs with itself in another recoverer: what the one before has done is seen. */
+	return seen == claimed ||
+	       port_word_swap(port, member_offset(port, host) + STATE, &seen, claimed, memory_order_acq_rel);
+}
+
+unsigned member_recoverer(const struct cxl_port *port, unsigned host)
+{
+	uint64_t seen = member_state_word(port, host);
+	unsigned by = (unsigned)(seen >> RECOVERER_SHIFT & 0xff);
+	return state_of(seen) == LG_MEMBER_RECOVERING && by >= 1 && by <= port->geometry->host_count
+	               ? by - 1
+	               : port->geometry->host_count;
+}
+
+bool member_recovered(struct cxl_port *port, unsigned host, unsigned by)
+{
+	pod_off member = member_offset(port, host);
+	uint64_t seen = member_state_word(port, host);
+	if (member_recoverer(port, host) != by)
+		return false;
+	port->counts.word_writes += 3;
+	/* Relaxed: a recoverer that takes over does the same; the state comes last. */
+	port_word_store(port, member + PID, 0, memory_order_relaxed);
+	port_word_store(port, member + OLDEST_EPOCH, UINT64_MAX, memory_order_relaxed);
+	/* [member.state] Release; pairs with member_join(), member_state(): all that the dead host held is free. */
+	return port_word_swap(port, member + STATE, &seen,
+	        (seen >> INCARNATION_SHIFT) << INCARNATION_SHIFT | LG_MEMBER_DEAD, memory_order_acq_rel);
 }
 
 void member_publish_oldest(struct cxl_port *port, unsigned host, uint64_t epoch)
@@ -225,4 +319,6 @@ void partition_place(struct cxl_port *port, uint32_t partition, unsigned host)
 	port->counts.word_writes++;
 	/* [partition.place] Release; pairs with the acquire in partition_owner(). */
 	port_word_store(port, POD_PARTITIONS_OFFSET + (pod_off)partition * 8, host, memory_order_release);
+	port_write_back(port, POD_PARTITIONS_OFFSET + (pod_off)partition * 8);
+	port_fence(port);
 }

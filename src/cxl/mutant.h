@@ -11,6 +11,8 @@
 	M(WRITE_BACK_LINE, "line_write() writes no line back")                                                         \
 	M(FLUSH_LINE, "line_fresh_tag() flushes no line before it loads it again")                                     \
 	M(FULL_FENCE_LINE, "line_fresh_tag() has no full fence between flush and load")                                \
+	M(WRITE_BACK_POD, "who creates a pod does not write it back")                                                  \
+	M(FENCE_POD, "who creates a pod does not wait for its write-back")                                             \
 	M(WRITE_BACK_RETIRED, "word_retire() does not write the word back")                                            \
 	M(FENCE_RETIRED, "word_retire() does not wait for the write-back")                                             \
 	M(SECOND_LOOK_HEAD, "frame_read_head() takes an old frame for another's without a second look at the word")    \
@@ -30,6 +32,14 @@
 	M(WRITE_BACK_ENTER, "an entered slot is not written back")                                                     \
 	M(WRITE_BACK_REMOVE, "a removed slot is not written back")                                                     \
 	M(FENCE_ROOT, "a directory's root and slots are not waited for")                                               \
+	M(WRITE_BACK_GROWN, "a grown row's word is not written back before its old frame is another's")                \
+	M(WRITE_BACK_CLAIM, "a claimed extent or block is used before the claim is written back")                      \
+	M(WRITE_BACK_MEMBER, "a host's joining is not written back before it holds anything")                          \
+	M(WRITE_BACK_LEAF_WORD, "an exported leaf's bumped word is not written back before the seal")                  \
+	M(WRITE_BACK_LOCKED, "the locked words of shared rows are not written back before the seal")                   \
+	M(FENCE_LOCKED, "the seal does not wait for the write-back of locked words")                                   \
+	M(FENCE_SEAL, "rows are written before the redo record is visible")                                            \
+	M(WRITE_BACK_INSTALLED, "an installed word is not written back before its redo record is overwritten")         \
 	M(SKIP_VALIDATION, "reads are not validated at commit")                                                        \
 	M(SKIP_LEAF_VALIDATION, "leaves are not validated at commit")                                                  \
 	M(OWN_WRITE_KEY, "a stale slot that leads to a row which this transaction writes is taken for the key's")      \

@@ -54,13 +54,31 @@ void priority_drop(struct cxl_port *port, uint64_t id);
  * who holds it in the message; LG_INVALID when host >= host_count; LG_MISMATCH when the pod is being destroyed, or when
  * another member runs under another emulation (a number from emu_pod_identity(); 0: none). The oldest epoch (the current one) is published before it returns. */
 int member_join(struct cxl_port *port, unsigned host, uint64_t emulation, uint64_t *incarnation, struct lg_error *err);
-void member_set_state(struct cxl_port *port, unsigned host, enum lg_member_state state);
+/* Whether a member other than `self` runs under another emulation than `emulation`, and which. */
+bool member_of_other_emulation(const struct cxl_port *port, unsigned self, uint64_t emulation, unsigned *which);
+/* By the member itself, to one of joining, live, leaving, left. False: it was declared dead, and nothing is changed. */
+bool member_set_state(struct cxl_port *port, unsigned host, enum lg_member_state state);
 enum lg_member_state member_state(const struct cxl_port *port, unsigned host, uint64_t *incarnation);
 void member_beat(struct cxl_port *port, unsigned host);
 uint64_t member_heartbeat(const struct cxl_port *port, unsigned host);
 int32_t member_pid(const struct cxl_port *port, unsigned host);
 /* Whether `host` is a member and its process exists on this machine. */
 bool member_alive(const struct cxl_port *port, unsigned host);
+/* Whether its process can be judged from here, and what is seen of it. */
+enum member_process { MEMBER_ELSEWHERE, MEMBER_RUNS, MEMBER_RUNS_HERE, MEMBER_GONE };
+enum member_process member_process(const struct cxl_port *port, unsigned host);
+/* Kills its process, if that is on this machine and not this one; it is gone when member_process() says so. */
+void member_kill(const struct cxl_port *port, unsigned host);
+
+/* Recovery of a host that died: one other claims it [member.claim], frees what it held, and says that it is done. Any step may be
+ * repeated by another claimer.
+ * member_claim: makes `host`, a member whose state word is `seen`, one that `by` recovers. False: somebody else was first. */
+uint64_t member_state_word(const struct cxl_port *port, unsigned host);
+bool member_claim(struct cxl_port *port, unsigned host, uint64_t seen, unsigned by);
+/* Who recovers it; host_count if nobody does. */
+unsigned member_recoverer(const struct cxl_port *port, unsigned host);
+/* Recovering -> dead. False: `by` does not recover it any more. */
+bool member_recovered(struct cxl_port *port, unsigned host, unsigned by);
 /* A full fence follows the store: what the caller reads next, it reads as a member that is waited for. */
 void member_publish_oldest(struct cxl_port *port, unsigned host, uint64_t epoch);
 uint64_t member_oldest(const struct cxl_port *port, unsigned host);

@@ -1,5 +1,8 @@
 /* pod_admin.c: the public calls on a pod that need no host: create, destroy, info. */
+#include <stdio.h>
+
 #include "cxl/catalog.h"
+#include "cxl/emulation.h"
 #include "cxl/extent.h"
 #include "cxl/pod.h"
 #include "cxl/region_private.h"
@@ -12,7 +15,9 @@ void lg_pod_config_init(struct lg_pod_config *config)
 	        .hwcc_bytes = UINT64_C(64) << 20,
 	        .swcc_bytes = UINT64_C(1) << 30,
 	        .epoch_ms = 10,
-	        .durability = LG_DURABILITY_NONE};
+	        .durability = LG_DURABILITY_NONE,
+	        .redo_workers = 16,
+	        .redo_ring_bytes = 512 << 10};
 }
 
 int lg_pod_create(const char *uri, const struct lg_pod_config *config, struct lg_error *err)
@@ -25,7 +30,12 @@ int lg_pod_create(const char *uri, const struct lg_pod_config *config, struct lg
 
 int lg_pod_destroy(const char *uri, bool force, struct lg_error *err)
 {
-	return region_destroy(uri, force, err);
+	return region_destroy(uri, NULL, force, err);
+}
+
+int lg_pod_destroy_emulated(const char *uri, const char *emulate, bool force, struct lg_error *err)
+{
+	return region_destroy(uri, emulate, force, err);
 }
 
 static void member_info(struct cxl_port *port, unsigned host, struct lg_member_info *m)
@@ -49,38 +59,79 @@ static void member_info(struct cxl_port *port, unsigned host, struct lg_member_i
 	m->dram_bytes = usage.dram_bytes;
 }
 
-int lg_pod_info(const char *uri, struct lg_pod_info *info, struct lg_error *err)
+static void read_info(struct cxl_port *port, struct lg_pod_info *info)
 {
-	struct region region;
-	struct cxl_port port;
-	memset(info, 0, sizeof *info);
-	int code = region_attach_read_only(uri, &region, err);
-	if (code)
-		return code;
-	const struct pod_geometry *g = &region.geometry;
-	port_init(&port, region.base, g);
+	const struct pod_geometry *g = port->geometry;
 	info->config = (struct lg_pod_config){.hosts = g->host_count,
 	        .partitions = g->partition_count,
 	        .hwcc_bytes = g->hwcc_bytes,
 	        .swcc_bytes = g->swcc_bytes,
 	        .epoch_ms = g->epoch_ms,
-	        .durability = (enum lg_durability)g->durability};
+	        .durability = (enum lg_durability)g->durability,
+	        .redo_workers = g->redo_workers,
+	        .redo_ring_bytes = g->redo_ring_bytes};
 	info->cookie = g->cookie;
-	info->epoch = epoch_load(&port);
+	info->epoch = epoch_load(port);
 	info->region_bytes = g->region_bytes;
 	info->hwcc_fixed_bytes = g->words_offset;
 	info->swcc_fixed_bytes = g->extents_offset - g->hwcc_bytes;
-	info->hwcc_free_bytes = claim_count_free(&port, CLAIM_WORDS) * WORD_BLOCK_BYTES;
-	info->swcc_free_bytes = claim_count_free(&port, CLAIM_EXTENT) * EXTENT_BYTES;
-	info->page_bytes = region.page_bytes;
-	info->table_count = catalog_count(&port);
+	info->hwcc_free_bytes = claim_count_free(port, CLAIM_WORDS) * WORD_BLOCK_BYTES;
+	info->swcc_free_bytes = claim_count_free(port, CLAIM_EXTENT) * EXTENT_BYTES;
+	info->table_count = catalog_count(port);
 	for (unsigned host = 0; host < g->host_count; host++)
-		member_info(&port, host, &info->member[host]);
+		member_info(port, host, &info->member[host]);
 	for (uint32_t p = 0; p < g->partition_count; p++) {
-		unsigned owner = partition_owner(&port, p);
+		unsigned owner = partition_owner(port, p);
 		info->partition_owner[p] = (uint8_t)owner;
 		info->member[owner].partitions++;
 	}
+}
+
+/* Who named a mode sees the pod as its members do, or not at all; who named none looks at the memory as it is. */
+static int check_members(const struct cxl_port *port, const char *uri, uint64_t emulation, struct lg_error *err)
+{
+	unsigned other;
+	if (!member_of_other_emulation(port, LG_MAX_HOSTS, emulation, &other))
+		return LG_OK;
+	return error_set(err, LG_MISMATCH,
+	        "cannot look at %s under that emulation: host %u runs under another one (--emulate, "
+	        "lg_host_config.emulate); give its mode, or none",
+	        uri, other);
+}
+
+int lg_pod_info_emulated(const char *uri, const char *emulate, struct lg_pod_info *info, struct lg_error *err)
+{
+	struct pod_emulation emulation;
+	struct region region;
+	struct cxl_port port;
+	struct emu_spec spec;
+	char message[EMU_MESSAGE_BYTES];
+	const char *mode = emulation_mode(emulate);
+	memset(info, 0, sizeof *info);
+	int code = emulation_check(uri ? uri : "", mode, err);
+	if (code)
+		return code;
+	/* The model puts a dead observer's words right: it needs to write. */
+	bool direct = emu_spec_parse(mode, &spec, message) && spec.mode == EMU_DIRECT;
+	code = direct ? region_attach_read_only(uri, &region, err) : region_attach(uri, 0, &region, err);
+	if (code)
+		return code;
+	code = emulation_begin(&emulation, &region, mode, EMU_OBSERVER, err);
+	if (!code) {
+		port_init(&port, region.base, &region.geometry);
+		port_emulate(&port, emulation.pod);
+		code = mode ? check_members(&port, uri, emu_pod_identity(emulation.pod), err) : LG_OK;
+		if (!code)
+			read_info(&port, info);
+		info->page_bytes = region.page_bytes;
+		snprintf(info->emulation, sizeof info->emulation, "%s", emu_pod_name(emulation.pod));
+		emulation_end(&emulation, &region);
+	}
 	region_detach(&region);
-	return LG_OK;
+	return code;
+}
+
+int lg_pod_info(const char *uri, struct lg_pod_info *info, struct lg_error *err)
+{
+	return lg_pod_info_emulated(uri, NULL, info, err);
 }

@@ -9,6 +9,7 @@ void port_init(struct cxl_port *port, uint8_t *base, const struct pod_geometry *
 	memset(port, 0, sizeof *port);
 	port->base = base;
 	port->geometry = geometry;
+	port->seals = geometry && geometry->redo_workers;
 	port->flush_kind = PORT_CLFLUSH;
 	port->write_back_kind = PORT_CLFLUSH;
 	if (!__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx))

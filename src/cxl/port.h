@@ -28,9 +28,10 @@ struct pod_geometry {
 	uint64_t cookie;
 	uint64_t region_bytes, hwcc_bytes, swcc_bytes;
 	uint32_t host_count, partition_count, epoch_ms, durability;
+	uint32_t redo_workers, redo_ring_bytes; /* 0 at LG_DURABILITY_NONE: commits are not sealed */
 	pod_off extent_owners_offset, block_owners_offset, words_offset;
 	uint64_t extent_count, block_count;
-	pod_off catalog_offset, roots_offset, channels_offset, extents_offset;
+	pod_off catalog_offset, roots_offset, channels_offset, redo_offset, extents_offset;
 };
 
 struct port_counts {
@@ -41,6 +42,8 @@ struct cxl_port {
 	uint8_t *base;
 	const struct pod_geometry *geometry;
 	struct port_counts counts;
+	bool seals;                          /* commits of this pod are sealed: words follow the loss rule (word.h) */
+	bool words_unfenced;                 /* words were written back since the last fence: word_write_back() */
 	uint8_t write_back_kind, flush_kind; /* enum port_instruction, by what the CPU has */
 	struct emu_thread emulation;         /* .pod is NULL: none */
 };
@@ -166,6 +169,7 @@ static inline void port_write_back(struct cxl_port *port, pod_off line)
 static inline void port_fence(struct cxl_port *port)
 {
 	port->counts.fences++;
+	port->words_unfenced = false;
 	if (port_emulated(port))
 		emu_fence(&port->emulation);
 	else

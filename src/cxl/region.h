@@ -23,7 +23,7 @@ int error_set(struct lg_error *err, int code, const char *format, ...) __attribu
 
 /* Codes and conditions: as lg_pod_create() and lg_pod_destroy(). */
 int region_create(const char *uri, const struct lg_pod_config *config, struct lg_error *err);
-int region_destroy(const char *uri, bool force, struct lg_error *err);
+int region_destroy(const char *uri, const char *emulate, bool force, struct lg_error *err);
 
 /* Maps and verifies: size, magic, format version, layout hash, checksum, and that every part of the geometry lies where
  * layout.h puts it. LG_OK; LG_NOTFOUND; LG_MISMATCH with the reason; LG_INVALID; LG_SYSTEM. */

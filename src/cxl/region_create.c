@@ -5,13 +5,18 @@
  *   1. make the file exclusively, lock it     an empty file: no pod, removed by hand
  *   2. size it, mark it as unfinished         an unfinished pod: refused by attach, removed by destroy
  *   3. reserve all of its space               the same
- *   4. write words and header                 the same
+ *   4. write words and header, write back     the same
  *   5. [header.magic] store the magic         a pod
  *
  * Destroy
  *   1. lock the file, look whether it is a pod and has no living member
  *   2. [pod.unmake] mark it as unfinished, look at the members again        an unfinished pod
  *   3. remove the name                                                       nothing
+ *
+ * Words are written through a port, under the emulation that was asked for, and written back before anybody is told of
+ * them: in the incoherent mode whoever creates or destroys loses its cache at the end. Past the port go what the file
+ * system does (size, zeros), the first mark, which is set while the rest of the space is being had, and the look at a
+ * header before its geometry is known, as in every attach.
  */
 #include "cxl/region_private.h"
 
@@ -25,6 +30,8 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "cxl/emulation.h"
+#include "cxl/mutant.h"
 #include "cxl/pod.h"
 
 #ifndef MADV_POPULATE_WRITE
@@ -94,24 +101,83 @@ static int reserve_all(const struct region_place *place, int fd, uint8_t *base, 
 	return reserve(place, fd, base, HUGE_PAGE_BYTES, bytes, populate, err);
 }
 
-/* The region is all zeros but for its magic, and nobody uses it: plain order is enough until the magic. */
-static void write_empty_pod(uint8_t *base, const struct pod_geometry *g)
+/* [0, bytes) is in memory, whatever becomes of this machine's caches: before a mark that says so, and after it. */
+static void write_back(struct cxl_port *port, uint64_t bytes)
 {
-	struct cxl_port port;
-	port_init(&port, base, g);
-	struct pod_clock *clock = (void *)(base + POD_CLOCK_OFFSET);
-	struct pod_member *members = (void *)(base + POD_MEMBERS_OFFSET);
-	struct pod_header *header = (void *)base;
-	atomic_store_explicit(&clock->epoch, 1, memory_order_relaxed);
+	for (pod_off at = 0; at < bytes && !MUTANT(WRITE_BACK_POD); at += LINE_BYTES)
+		port_flush(port, at);
+	if (!MUTANT(FENCE_POD))
+		port_full_fence(port);
+}
+
+/* All of the header but the magic, by words. */
+static void write_header(struct cxl_port *port, const struct pod_geometry *g)
+{
+	struct pod_header header;
+	uint64_t words[sizeof header / 8];
+	memset(&header, 0, sizeof header);
+	pod_header_fill(&header, g);
+	memcpy(words, &header, sizeof words);
+	for (size_t i = 1; i < sizeof words / 8; i++)
+		port_word_store(port, i * 8, words[i], memory_order_relaxed);
+}
+
+/* The region is all zeros but for its magic, and nobody uses it: plain order is enough until the magic. */
+static void write_empty_pod(struct cxl_port *port)
+{
+	const struct pod_geometry *g = port->geometry;
+	port_word_store(port, POD_CLOCK_OFFSET + offsetof(struct pod_clock, epoch), 1, memory_order_relaxed);
 	for (unsigned host = 0; host < LG_MAX_HOSTS; host++)
-		atomic_store_explicit(&members[host].oldest_epoch, UINT64_MAX, memory_order_relaxed);
+		port_word_store(port,
+		        POD_MEMBERS_OFFSET + host * sizeof(struct pod_member) +
+		                offsetof(struct pod_member, oldest_epoch),
+		        UINT64_MAX, memory_order_relaxed);
 	for (uint32_t p = 0; p < g->partition_count; p++)
-		partition_place(&port, p, p % g->host_count);
-	pod_header_fill(header, g);
-	dax_flush(base, g->words_offset); /* on a device it is there for good before the magic is */
+		partition_place(port, p, p % g->host_count);
+	write_header(port, g);
+	write_back(port, g->words_offset); /* it is there for good before the magic is */
 	/* [header.magic] Release; pairs with pod_header_verify(): everything above is there before it. */
-	atomic_store_explicit(&header->magic, POD_MAGIC, memory_order_release);
-	dax_flush(base, LINE_BYTES);
+	port_word_store(port, offsetof(struct pod_header, magic), POD_MAGIC, memory_order_release);
+	write_back(port, LINE_BYTES);
+}
+
+/* Of a region that was mapped: by whoever creates or destroys it, under the emulation that it was told. */
+struct admin {
+	struct region region;
+	struct pod_emulation emulation;
+	struct cxl_port port;
+};
+
+static int admin_begin(struct admin *admin, const struct region_place *place, uint8_t *base,
+        const struct pod_geometry *geometry, struct lg_error *err)
+{
+	*admin = (struct admin){.region = {.base = base, .bytes = geometry->region_bytes, .geometry = *geometry}};
+	memcpy(admin->region.uri, place->uri, strlen(place->uri) + 1); /* it fits: region_place_of() */
+	int code =
+	        emulation_begin(&admin->emulation, &admin->region, emulation_mode(place->emulate), EMU_OBSERVER, err);
+	if (code)
+		return code;
+	port_init(&admin->port, admin->region.base, &admin->region.geometry);
+	port_emulate(&admin->port, admin->emulation.pod);
+	return LG_OK;
+}
+
+/* It ends with its process: what it forgot to write back is nowhere. */
+static void admin_end(struct admin *admin)
+{
+	emulation_end_lossy(&admin->emulation, &admin->region);
+}
+
+static int make_empty_pod(
+        const struct region_place *place, uint8_t *base, const struct pod_geometry *geometry, struct lg_error *err)
+{
+	struct admin admin;
+	int code = admin_begin(&admin, place, base, geometry, err);
+	if (code)
+		return code;
+	write_empty_pod(&admin.port);
+	admin_end(&admin);
+	return LG_OK;
 }
 
 static int choose_cookie(uint64_t *cookie, struct lg_error *err)
@@ -152,7 +218,7 @@ static int create_in(
 	if (!code)
 		code = region_node_verify(place, base, bytes, LG_SYSTEM, err);
 	if (!code)
-		write_empty_pod(base, geometry);
+		code = make_empty_pod(place, base, geometry, err);
 	region_unmap(base, bytes);
 	return code;
 }
@@ -207,7 +273,7 @@ static int create_on_device(const struct region_place *place, const struct pod_g
 		code = dax_claim(place, base, err);
 		if (!code) {
 			dax_zero(base, bytes);
-			write_empty_pod(base, geometry);
+			code = make_empty_pod(place, base, geometry, err);
 		}
 		region_unmap(base, bytes);
 	}
@@ -218,7 +284,9 @@ static int create_on_device(const struct region_place *place, const struct pod_g
 int region_create_at(const struct region_place *place, const struct lg_pod_config *config, struct lg_error *err)
 {
 	struct pod_geometry geometry;
-	int code = region_node_check(place, err);
+	int code = emulation_check(place->uri, emulation_mode(place->emulate), err);
+	if (!code)
+		code = region_node_check(place, err);
 	if (!code)
 		code = pod_geometry_compute(config, &geometry, err);
 	if (!code)
@@ -233,7 +301,10 @@ int region_create(const char *uri, const struct lg_pod_config *config, struct lg
 {
 	struct region_place place;
 	int code = region_place_of(uri, &place, err);
-	return code ? code : region_create_at(&place, config, err);
+	if (code)
+		return code;
+	place.emulate = config->emulate;
+	return region_create_at(&place, config, err);
 }
 
 /* On a device a member may be a process of another machine, of which nobody here can tell whether it is alive. */
@@ -266,13 +337,43 @@ static int refuse_members(const struct region_place *place, const struct cxl_por
 	return LG_OK;
 }
 
+/* A pod whose parts are known: by the port. */
+static int mark_unmade(const struct region_place *place, struct cxl_port *port, bool force, struct lg_error *err)
+{
+	int code = force ? LG_OK : refuse_members(place, port, err);
+	if (code)
+		return code;
+	/* [pod.unmake] seq_cst; pairs with member_join(): who becomes a member from now on sees that it is no pod, and
+	 * who was one before is seen here. */
+	port_word_store(port, offsetof(struct pod_header, magic), POD_MAGIC_UNFINISHED, memory_order_seq_cst);
+	code = force ? LG_OK : refuse_members(place, port, err);
+	if (code)
+		/* Release: [header.magic], a pod as before. Who tried to join meanwhile was refused, which was true. */
+		port_word_store(port, offsetof(struct pod_header, magic), POD_MAGIC, memory_order_release);
+	write_back(port, LINE_BYTES);
+	return code;
+}
+
+/* An emulation that was asked for in so many words, on a region of which nobody knows what is where. */
+static int refuse_unknown_parts(const struct region_place *place, struct lg_error *err)
+{
+	struct emu_spec spec;
+	char message[EMU_MESSAGE_BYTES];
+	if (!place->emulate || !emu_spec_parse(place->emulate, &spec, message) || spec.mode == EMU_DIRECT)
+		return LG_OK;
+	return error_set(err, LG_INVALID,
+	        "cannot destroy %s under emulation: its creation or destruction was not finished, or its header is "
+	        "damaged, so that nobody knows which part of it is coherent; destroy it without emulation",
+	        place->uri);
+}
+
 /* Marks the region as unfinished, if it is a pod and free. */
 static int unmake(const struct region_place *place, uint8_t *base, uint64_t bytes, bool force, struct lg_error *err)
 {
 	const char *uri = place->uri;
 	struct pod_header *header = (void *)base;
 	struct pod_geometry geometry;
-	struct cxl_port port;
+	struct admin admin;
 	/* Acquire: [header.magic], as in pod_header_verify(). */
 	uint64_t magic = atomic_load_explicit(&header->magic, memory_order_acquire);
 	if (magic == POD_MAGIC_UNFINISHED && place->backend->is_device && !force)
@@ -280,25 +381,22 @@ static int unmake(const struct region_place *place, uint8_t *base, uint64_t byte
 		        "cannot destroy %s: its creation or destruction was not finished, or goes on on another "
 		        "machine; if it does not, use force",
 		        uri);
-	if (magic == POD_MAGIC_UNFINISHED)
-		return LG_OK; /* its creator or destroyer has died: we hold the lock */
+	if (magic == POD_MAGIC_UNFINISHED) /* its creator or destroyer has died: we hold the lock */
+		return refuse_unknown_parts(place, err);
 	int code = pod_header_verify(uri, header, bytes, 0, &geometry, err);
-	if (code && magic == POD_MAGIC &&
-	        force) /* a pod of another version, or a damaged one: its members are unknown */
-		code = LG_OK;
-	else if (!code && !force) {
-		port_init(&port, base, &geometry);
-		code = refuse_members(place, &port, err);
+	if (code && magic == POD_MAGIC && force) { /* of another version, or damaged: its members are unknown */
+		code = refuse_unknown_parts(place, err);
+		if (!code)
+			/* seq_cst: [pod.unmake], as in mark_unmade() */
+			atomic_store_explicit(&header->magic, POD_MAGIC_UNFINISHED, memory_order_seq_cst);
+		return code;
 	}
+	if (!code)
+		code = admin_begin(&admin, place, base, &geometry, err);
 	if (code)
 		return code;
-	/* [pod.unmake] seq_cst; pairs with member_join(): who becomes a member from now on sees that it is no pod, and
-	 * who was one before is seen here. */
-	atomic_store_explicit(&header->magic, POD_MAGIC_UNFINISHED, memory_order_seq_cst);
-	code = force ? LG_OK : refuse_members(place, &port, err);
-	if (code)
-		/* Release: [header.magic], a pod as before. Who tried to join meanwhile was refused, which was true. */
-		atomic_store_explicit(&header->magic, POD_MAGIC, memory_order_release);
+	code = mark_unmade(place, &admin.port, force, err);
+	admin_end(&admin);
 	return code;
 }
 
@@ -307,7 +405,9 @@ int region_destroy_at(const struct region_place *place, bool force, struct lg_er
 	uint64_t bytes;
 	uint8_t *base;
 	int fd;
-	int code = region_open_file(place, O_RDWR, &fd, &bytes, err);
+	int code = emulation_check(place->uri, emulation_mode(place->emulate), err);
+	if (!code)
+		code = region_open_file(place, O_RDWR, &fd, &bytes, err);
 	if (code)
 		return code;
 	code = lock_now("destroy", place, fd, err);
@@ -331,9 +431,12 @@ out:
 	return code;
 }
 
-int region_destroy(const char *uri, bool force, struct lg_error *err)
+int region_destroy(const char *uri, const char *emulate, bool force, struct lg_error *err)
 {
 	struct region_place place;
 	int code = region_place_of(uri, &place, err);
-	return code ? code : region_destroy_at(&place, force, err);
+	if (code)
+		return code;
+	place.emulate = emulate;
+	return region_destroy_at(&place, force, err);
 }

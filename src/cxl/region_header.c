@@ -64,6 +64,10 @@ uint64_t pod_layout_hash(void)
 	        sizeof(struct pod_clock),
 	        sizeof(struct pod_catalog_root),
 	        sizeof(struct pod_member),
+	        sizeof(struct redo_head),
+	        sizeof(struct redo_write),
+	        sizeof(struct redo_place),
+	        REDO_FORMAT,
 	        offsetof(struct pod_member, oldest_epoch),
 	        sizeof(struct pod_doorbell),
 	        sizeof(struct catalog_entry),
@@ -89,9 +93,19 @@ static int config_check(const struct lg_pod_config *config, struct lg_error *err
 		        err, LG_INVALID, "a pod has 1 to %d partitions, not %u", LG_MAX_PARTITIONS, config->partitions);
 	if (config->epoch_ms < 1 || config->epoch_ms > 1000)
 		return error_set(err, LG_INVALID, "an epoch has 1 to 1000 ms, not %u", config->epoch_ms);
-	if (config->durability != LG_DURABILITY_NONE)
-		return error_set(err, LG_INVALID, "this version knows no durability but none (0), not %d",
+	if (config->durability != LG_DURABILITY_NONE && config->durability != LG_DURABILITY_CXL)
+		return error_set(err, LG_INVALID, "this version knows the durability none (0) and cxl (1), not %d",
 		        (int)config->durability);
+	if (config->durability != LG_DURABILITY_NONE &&
+	        (config->redo_workers < 1 || config->redo_workers > LG_MAX_WORKERS))
+		return error_set(err, LG_INVALID, "1 to %d workers of a host have a redo ring, not %u", LG_MAX_WORKERS,
+		        config->redo_workers);
+	if (config->durability != LG_DURABILITY_NONE &&
+	        (config->redo_ring_bytes < REDO_RING_MIN_BYTES || config->redo_ring_bytes > REDO_RING_MAX_BYTES ||
+	                config->redo_ring_bytes % 4096))
+		return error_set(err, LG_INVALID,
+		        "a redo ring of %u bytes: it must be a multiple of 4 KiB, from %d KiB to %d MiB",
+		        config->redo_ring_bytes, REDO_RING_MIN_BYTES >> 10, REDO_RING_MAX_BYTES >> 20);
 	if (config->hwcc_bytes == 0 || config->hwcc_bytes % HUGE_PAGE_BYTES || config->hwcc_bytes > HWCC_MAX_BYTES)
 		return error_set(err, LG_INVALID,
 		        "the hardware-coherent part has %" PRIu64 " bytes: it must be a multiple of 2 MiB, from 2 MiB "
@@ -142,7 +156,13 @@ int pod_geometry_compute(const struct lg_pod_config *config, struct pod_geometry
 	g.channels_offset = g.roots_offset + (uint64_t)g.host_count * HOST_ROOT_BYTES;
 	uint64_t channels_end =
 	        g.channels_offset + (uint64_t)g.host_count * g.host_count * CHANNEL_LANES * CHANNEL_BYTES;
-	g.extents_offset = round_up(channels_end, EXTENT_BYTES);
+	g.redo_offset = round_up(channels_end, 4096);
+	if (config->durability != LG_DURABILITY_NONE) {
+		g.redo_workers = config->redo_workers;
+		g.redo_ring_bytes = config->redo_ring_bytes;
+	}
+	uint64_t redo_end = g.redo_offset + (uint64_t)g.host_count * g.redo_workers * g.redo_ring_bytes;
+	g.extents_offset = round_up(redo_end, EXTENT_BYTES);
 	uint64_t needed =
 	        round_up(g.extents_offset - g.hwcc_bytes + (uint64_t)MIN_EXTENTS_PER_HOST * g.host_count * EXTENT_BYTES,
 	                HUGE_PAGE_BYTES);
@@ -187,8 +207,10 @@ void pod_header_fill(struct pod_header *header, const struct pod_geometry *g)
 	header->catalog_offset = g->catalog_offset;
 	header->roots_offset = g->roots_offset;
 	header->channels_offset = g->channels_offset;
-	header->redo_offset = 0;
-	header->redo_bytes = 0;
+	header->redo_workers = g->redo_workers;
+	header->redo_ring_bytes = g->redo_ring_bytes;
+	header->redo_offset = g->redo_offset;
+	header->redo_bytes = (uint64_t)g->host_count * g->redo_workers * g->redo_ring_bytes;
 	header->extents_offset = g->extents_offset;
 	header->checksum = header_checksum(header);
 }
@@ -242,7 +264,9 @@ int pod_header_verify(const char *uri, const struct pod_header *mapped, uint64_t
 	        .hwcc_bytes = h.hwcc_bytes,
 	        .swcc_bytes = h.swcc_bytes,
 	        .epoch_ms = h.epoch_ms,
-	        .durability = (enum lg_durability)h.durability};
+	        .durability = (enum lg_durability)h.durability,
+	        .redo_workers = h.redo_workers,
+	        .redo_ring_bytes = h.redo_ring_bytes};
 	struct lg_error why = {0};
 	if (pod_geometry_compute(&config, geometry, &why))
 		return error_set(err, LG_MISMATCH, "the header of %s describes no pod: %.300s", uri, why.message);

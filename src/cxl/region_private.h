@@ -22,6 +22,9 @@ struct region_place {
 	const char *uri; /* the caller's */
 	char name[sizeof((struct region *)NULL)->uri];
 	int node; /* ?node=N, or NO_NODE */
+	/* How who creates or destroys sees it, as in struct lg_host_config; region_place_of() leaves NULL: what the
+	 * environment says. */
+	const char *emulate;
 	const struct region_machine *machine;
 };
 

@@ -31,6 +31,7 @@
 #ifndef LIGER_CXL_WORD_H
 #define LIGER_CXL_WORD_H
 
+#include "cxl/crash_point.h"
 #include "cxl/mutant.h"
 #include "cxl/port.h"
 
@@ -194,6 +195,13 @@ static inline void word_cancel(struct cxl_port *port, word_ref ref)
 		emu_word_rmw(&port->emulation, word_offset(ref), EMU_AND, kept);
 	else /* Release: nothing was changed under it; keeps the holder's reads before it. */
 		atomic_fetch_and_explicit(word_at(port, ref), kept, memory_order_release);
+}
+
+/* The loss rule: memory has the word's present value once the port's next fence is over. */
+static inline void word_write_back(struct cxl_port *port, word_ref ref)
+{
+	port_write_back(port, word_offset(ref));
+	port->words_unfenced = true;
 }
 
 /* The local word of a row that is in a frame now: [word.install] release, the frame and its word come first. */

@@ -201,6 +201,17 @@ void delay_line_out(struct emu_thread *thread, uint64_t offset, void *dst, size_
 	charge_load(thread, line, entry);
 }
 
+uint64_t delay_line_read(struct emu_thread *thread, uint64_t offset, void *payload, size_t bytes)
+{
+	uint64_t line = offset / EMU_LINE_BYTES, entry = begin(thread, line);
+	assert(offset % EMU_LINE_BYTES == 0);
+	/* Acquire: the tag before the payload, as the reader of src/cxl/line.h needs them. */
+	uint64_t tag = atomic_load_explicit(word_at(thread, offset + bytes), memory_order_acquire);
+	copy_out(payload, thread->pod->config.raw + offset, bytes);
+	charge_load(thread, line, entry);
+	return tag;
+}
+
 /* ---- Stores ---- */
 
 /* HWcc: `extra` is what the instruction takes on a line that this host has for itself. */
@@ -287,6 +298,16 @@ void delay_line_in(struct emu_thread *thread, uint64_t offset, const void *src, 
 	uint64_t line = offset / EMU_LINE_BYTES, entry = begin(thread, line);
 	assert(offset % EMU_LINE_BYTES + bytes <= EMU_LINE_BYTES);
 	copy_in(thread->pod->config.raw + offset, src, bytes);
+	charge_store(thread, line, entry);
+}
+
+void delay_line_write(struct emu_thread *thread, uint64_t offset, const void *payload, size_t bytes, uint64_t tag)
+{
+	uint64_t line = offset / EMU_LINE_BYTES, entry = begin(thread, line);
+	assert(offset % EMU_LINE_BYTES == 0);
+	copy_in(thread->pod->config.raw + offset, payload, bytes);
+	/* Release: the tag after the payload, as src/cxl/line.h says. */
+	atomic_store_explicit(word_at(thread, offset + bytes), tag, memory_order_release);
 	charge_store(thread, line, entry);
 }
 

@@ -17,7 +17,7 @@
 #define ENTRY_LINE_SHIFT 28
 #define ENTRY_GENERATION ((UINT64_C(1) << ENTRY_LINE_SHIFT) - 2)
 
-static_assert(EMU_MAX_HOSTS < 0x7f, "an owner has 7 bits");
+static_assert(EMU_SLOTS < 0x7f, "an owner has 7 bits");
 
 static _Atomic uint64_t *state_of(const struct emu_thread *thread, uint64_t line)
 {

@@ -15,9 +15,6 @@
  * a clock that a migration set back. 2^31 ticks are about a second. */
 #define QUEUE_AHEAD_MAX (INT64_C(1) << (31 + DELAY_QUEUE_SHIFT))
 
-/* Above a half, so that the median stands on firm ground. */
-#define TAIL_FROM 0.6
-
 /* Times are in 64ths of a tick, and wrap. Returns when service begins. */
 static uint64_t queue_take(_Atomic uint64_t *free, uint64_t at, uint64_t service)
 {
@@ -87,18 +84,17 @@ int64_t delay_stream_write(struct emu_thread *thread, uint64_t at, uint64_t line
 	return to_ticks(take_write(thread, at, lines));
 }
 
-/* By lot where the profile has a tail: most reads take the median; above, the quantiles that the profile names are
- * joined by straight lines on a logarithmic scale, and nothing is slower than the last. */
+/* By lot where the profile has a tail; EMU_TAIL_FROM tells how. */
 int64_t delay_read_latency(struct emu_thread *thread)
 {
 	const struct delay_costs *c = &thread->pod->delay->costs;
 	if (c->p99_log2 == 0 && c->p999_log2 == 0)
 		return c->read;
 	double u = (double)(emu_random(thread) >> 11) * 0x1p-53, log2 = c->p999_log2;
-	if (u < TAIL_FROM)
+	if (u < EMU_TAIL_FROM)
 		return c->read;
 	if (u < 0.99)
-		log2 = c->p99_log2 * (u - TAIL_FROM) / (0.99 - TAIL_FROM);
+		log2 = c->p99_log2 * (u - EMU_TAIL_FROM) / (0.99 - EMU_TAIL_FROM);
 	else if (u < 0.999)
 		log2 = c->p99_log2 + (c->p999_log2 - c->p99_log2) * (u - 0.99) / 0.009;
 	return (int64_t)((double)c->read * exp2(log2));

@@ -73,7 +73,7 @@ static uint64_t life_of(const struct emu_pod *pod, unsigned host)
 static bool holder_is_gone(const struct emu_pod *pod, uint64_t state)
 {
 	uint64_t holder = state & LOCK_MASK;
-	return holder > EMU_MAX_HOSTS || emu_process_gone(atomic_load(&pod->shared->host_pid[holder - 1])) ||
+	return holder > EMU_SLOTS || emu_process_gone(atomic_load(&pod->shared->host_pid[holder - 1])) ||
 	       (state & LIFE_MASK) != life_of(pod, (unsigned)holder - 1);
 }
 
@@ -533,6 +533,14 @@ void incoherent_host_died(struct emu_pod *pod, unsigned dead)
 			        atomic_load_explicit(&image[i], memory_order_relaxed), memory_order_relaxed);
 		line_unlock(pod, line, seen == gone ? 0 : seen);
 	}
+}
+
+void incoherent_lose_cache(struct emu_pod *pod)
+{
+	for (unsigned i = 0; i < SET_COUNT; i++)
+		for (unsigned way = 0; way < WAY_COUNT; way++)
+			pod->incoherent->set[i].way[way].valid = false;
+	incoherent_host_died(pod, pod->config.host);
 }
 
 enum emu_failure incoherent_open(struct emu_pod *pod, char message[EMU_MESSAGE_BYTES])

@@ -108,7 +108,8 @@ struct emu_pod *emu_pod_open(
 {
 	assert(config->raw && config->bytes % EMU_LINE_BYTES == 0 && config->coherent_bytes % EMU_LINE_BYTES == 0);
 	assert(config->coherent_bytes <= config->bytes);
-	assert(config->host_count <= EMU_MAX_HOSTS && config->host < config->host_count);
+	assert(config->host_count <= EMU_MAX_HOSTS &&
+	        (config->host < config->host_count || config->host == EMU_OBSERVER));
 	struct emu_pod *pod = calloc(1, sizeof *pod);
 	if (!pod) {
 		snprintf(message, EMU_MESSAGE_BYTES, "no memory for the emulation");
@@ -137,6 +138,14 @@ void emu_pod_close(struct emu_pod *pod)
 		incoherent_close(pod);
 	emu_shared_leave(pod);
 	free(pod);
+}
+
+void emu_pod_close_lossy(struct emu_pod *pod)
+{
+	/* Delays lose nothing: what was written is in real memory. */
+	if (pod->config.spec.mode == EMU_INCOHERENT)
+		incoherent_lose_cache(pod);
+	emu_pod_close(pod);
 }
 
 void emu_pod_forget(uint64_t cookie)
@@ -237,6 +246,27 @@ void emu_line_in(struct emu_thread *thread, uint64_t line, const void *src, size
 		delay_line_in(thread, line, src, bytes);
 	else
 		incoherent_line_in(thread, line, src, bytes);
+}
+
+uint64_t emu_line_read(struct emu_thread *thread, uint64_t line, void *payload, size_t bytes)
+{
+	assert(bytes == EMU_LINE_BYTES - sizeof(uint64_t));
+	if (delays(thread))
+		return delay_line_read(thread, line, payload, bytes);
+	uint64_t tag = incoherent_load64(thread, line + bytes);
+	incoherent_line_out(thread, line, payload, bytes);
+	return tag;
+}
+
+void emu_line_write(struct emu_thread *thread, uint64_t line, const void *payload, size_t bytes, uint64_t tag)
+{
+	assert(bytes == EMU_LINE_BYTES - sizeof(uint64_t));
+	if (delays(thread)) {
+		delay_line_write(thread, line, payload, bytes, tag);
+		return;
+	}
+	incoherent_line_in(thread, line, payload, bytes);
+	incoherent_store64(thread, line + bytes, tag);
 }
 
 void emu_stream_out(struct emu_thread *thread, uint64_t line, void *dst, size_t bytes)

@@ -2,7 +2,7 @@
  * accesses pod memory (src/cxl/port.h; ligersim.c) and the two models, delay.c and incoherent.c.
  *
  * A region is bytes [0, bytes). [0, coherent_bytes) is HWcc: 8-byte words, coherent across hosts, touched by
- * emu_word_...() alone. The rest is SWcc: lines of 64 bytes, touched by emu_load64() ... emu_line_in() alone, which see
+ * emu_word_...() alone. The rest is SWcc: lines of 64 bytes, touched by emu_load64() ... emu_stream_in() alone, which see
  * it through the cache of their host: what another host wrote is seen after it wrote the line back and fenced, and this
  * host flushed it and fenced fully. Offsets are the caller's to check.
  *
@@ -23,6 +23,10 @@
 
 enum { EMU_LINE_BYTES = 64, EMU_MAX_HOSTS = 64, EMU_PENDING_LINES = 32, EMU_MESSAGE_BYTES = 400 };
 
+/* Who is no host of the pod and yet reaches its memory, to create it, look at it, or destroy it: EMU_OBSERVER in place of a
+ * host's number. Each that lives gets one of these slots behind the hosts', with a cache of its own like theirs. */
+enum { EMU_OBSERVER = EMU_MAX_HOSTS, EMU_MAX_OBSERVERS = 8, EMU_SLOTS = EMU_MAX_HOSTS + EMU_MAX_OBSERVERS };
+
 enum emu_mode { EMU_DIRECT, EMU_DELAY, EMU_INCOHERENT };
 
 struct emu_profile; /* profile.h */
@@ -42,7 +46,7 @@ struct emu_config {
 	uint8_t *raw;                   /* the region as it is mapped, kept by the caller until emu_pod_close() */
 	uint64_t bytes, coherent_bytes; /* multiples of 64 */
 	uint64_t cookie;                /* of the pod: hosts with the same cookie share one emulation */
-	unsigned host, host_count;
+	unsigned host, host_count;      /* host: below host_count, or EMU_OBSERVER */
 	/* What the hosts share of the emulation, where all of them are of this process: emu_shared_bytes() (shared.h)
 	 * that are page-aligned, zeros before the first host opens, and kept by the caller until the last is closed.
 	 * NULL: a POSIX shared memory object, by cookie. */
@@ -56,7 +60,7 @@ enum emu_failure {
 	EMU_NONE,
 	EMU_INVALID,    /* no such profile, a wrong one, or more memory than the mode can do */
 	EMU_OTHER_MODE, /* the pod's other hosts have another mode or profile */
-	EMU_SYSTEM,     /* memory, /dev/shm, the machine's clock */
+	EMU_SYSTEM,     /* memory, /dev/shm, the machine's clock; more observers than slots */
 };
 
 /* NULL, with the reason in *failure and a sentence in message, when it cannot be. */
@@ -64,6 +68,8 @@ struct emu_pod *emu_pod_open(
         const struct emu_config *config, enum emu_failure *failure, char message[EMU_MESSAGE_BYTES]);
 /* The host leaves in order: its dirty lines go to memory, as a cache's would that lives on. */
 void emu_pod_close(struct emu_pod *pod);
+/* The same, but the host's cache goes first, as if its power did: what it has not written back is lost. */
+void emu_pod_close_lossy(struct emu_pod *pod);
 /* Removes what the hosts of a pod shared of its emulation; nothing if there is none. */
 void emu_pod_forget(uint64_t cookie);
 /* Host `dead` has died: words that it had written and nobody else has read since fall back to what memory has.
@@ -116,6 +122,11 @@ void emu_store64(struct emu_thread *thread, uint64_t offset, uint64_t value);
 /* Copies a line, or the first `bytes` (a multiple of 8) bytes of it. */
 void emu_line_out(struct emu_thread *thread, uint64_t line, void *dst, size_t bytes);
 void emu_line_in(struct emu_thread *thread, uint64_t line, const void *src, size_t bytes);
+/* A line whose last word is a tag, the `bytes` before it its payload (src/cxl/line.h says why in this order): the tag, then the
+ * payload; the payload, then the tag. To the delay mode it is one access of one line, as vector instructions make it; in
+ * the incoherent mode the line may change, or go, between the two. The first returns the tag. */
+uint64_t emu_line_read(struct emu_thread *thread, uint64_t line, void *payload, size_t bytes);
+void emu_line_write(struct emu_thread *thread, uint64_t line, const void *payload, size_t bytes, uint64_t tag);
 /* Many lines by streaming (non-temporal) accesses that leave the cache alone; bytes a multiple of 64. A write needs
  * emu_fence() to be visible. */
 void emu_stream_out(struct emu_thread *thread, uint64_t line, void *dst, size_t bytes);

@@ -44,6 +44,8 @@ uint64_t delay_load64(struct emu_thread *thread, uint64_t offset);
 void delay_store64(struct emu_thread *thread, uint64_t offset, uint64_t value);
 void delay_line_out(struct emu_thread *thread, uint64_t line, void *dst, size_t bytes);
 void delay_line_in(struct emu_thread *thread, uint64_t line, const void *src, size_t bytes);
+uint64_t delay_line_read(struct emu_thread *thread, uint64_t line, void *payload, size_t bytes);
+void delay_line_write(struct emu_thread *thread, uint64_t line, const void *payload, size_t bytes, uint64_t tag);
 void delay_stream_out(struct emu_thread *thread, uint64_t line, void *dst, size_t bytes);
 void delay_stream_in(struct emu_thread *thread, uint64_t line, const void *src, size_t bytes);
 void delay_write_back(struct emu_thread *thread, uint64_t offset);
@@ -53,6 +55,7 @@ void delay_full_fence(struct emu_thread *thread);
 
 enum emu_failure incoherent_open(struct emu_pod *pod, char message[EMU_MESSAGE_BYTES]);
 void incoherent_close(struct emu_pod *pod);
+void incoherent_lose_cache(struct emu_pod *pod);
 void incoherent_host_died(struct emu_pod *pod, unsigned dead);
 uint64_t incoherent_word_load(struct emu_thread *thread, uint64_t offset);
 void incoherent_word_store(struct emu_thread *thread, uint64_t offset, uint64_t value);

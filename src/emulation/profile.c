@@ -248,3 +248,21 @@ const char *emu_profile_builtin(unsigned n)
 	const struct emu_builtin *b = emu_builtin(n);
 	return b ? b->name : NULL;
 }
+
+/* Of 2^x, where x goes evenly from `from` to `to`. */
+static double mean_exp2(double from, double to)
+{
+	return to == from ? exp2(from) : (exp2(to) - exp2(from)) / ((to - from) * log(2));
+}
+
+double emu_profile_mean_read_ns(const struct emu_profile *profile)
+{
+	double p50 = profile->read_ns, p99 = profile->read_p99_ns, p999 = profile->read_p999_ns;
+	if (!(p99 > 0))
+		p99 = p999 > 0 ? p50 : 0;
+	if (!(p99 > 0))
+		return p50;
+	double at_p99 = log2(p99 / p50), at_p999 = p999 > 0 ? log2(p999 / p50) : at_p99;
+	return p50 * (EMU_TAIL_FROM + (0.99 - EMU_TAIL_FROM) * mean_exp2(0, at_p99) +
+	                     0.009 * mean_exp2(at_p99, at_p999) + 0.001 * exp2(at_p999));
+}

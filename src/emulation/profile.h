@@ -31,6 +31,13 @@ struct emu_profile {
 	double read_p99_ns, read_p999_ns;
 };
 
+/* Of reads with a tail: up to this quantile a read takes read_ns; above a half, so that the median stands on firm ground.
+ * From there the quantiles that the profile names are joined by straight lines on a logarithmic scale, and nothing is
+ * slower than the last. */
+#define EMU_TAIL_FROM 0.6
+/* The mean of that: what reads one after the other take each. Without a tail read_ns. */
+double emu_profile_mean_read_ns(const struct emu_profile *profile);
+
 /* `text`: a built-in profile's name, or a path (it has a '/' or ends in ".json").
  * False, and a sentence in message: no such profile, not readable, not JSON (line), a figure wrong (which, why). */
 bool emu_profile_load(const char *text, struct emu_profile *profile, char message[EMU_MESSAGE_BYTES]);

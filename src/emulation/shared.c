@@ -40,7 +40,7 @@ bool emu_process_gone(uint64_t pid)
 
 static bool any_host_lives(const struct emu_shared *shared)
 {
-	for (unsigned i = 0; i < EMU_MAX_HOSTS; i++)
+	for (unsigned i = 0; i < EMU_SLOTS; i++)
 		if (!emu_process_gone(atomic_load(&shared->host_pid[i])))
 			return true;
 	return false;
@@ -111,13 +111,35 @@ static void fill(struct emu_shared *shared, const struct emu_pod *pod)
 	atomic_store(&shared->magic, EMU_SHARED_MAGIC);
 }
 
-static void begin(struct emu_pod *pod, struct emu_shared *shared)
+/* The first slot that no living observer has. Nobody else enters meanwhile: begin() is called under a lock. */
+static void enter_observer(struct emu_pod *pod)
+{
+	for (unsigned slot = EMU_OBSERVER; slot < EMU_SLOTS && !pod->registered; slot++) {
+		pod->config.host = slot;
+		enter_host(pod);
+	}
+}
+
+static enum emu_failure refuse_observer(char message[EMU_MESSAGE_BYTES])
+{
+	snprintf(message, EMU_MESSAGE_BYTES,
+	        "%d others are already looking at this pod under emulation, which is as many as may; try again",
+	        EMU_MAX_OBSERVERS);
+	return EMU_SYSTEM;
+}
+
+static enum emu_failure begin(struct emu_pod *pod, struct emu_shared *shared, char message[EMU_MESSAGE_BYTES])
 {
 	/* A wish: lines of state are as far apart as lines of the region, and looked up as often. */
 	(void)madvise(shared, pod->shared_bytes, MADV_HUGEPAGE);
 	fill(shared, pod);
 	pod->shared = shared;
-	enter_host(pod);
+	if (pod->config.host != EMU_OBSERVER) {
+		enter_host(pod);
+		return EMU_NONE;
+	}
+	enter_observer(pod);
+	return pod->registered ? EMU_NONE : refuse_observer(message);
 }
 
 /* ---- The object ---- */
@@ -157,8 +179,7 @@ static enum emu_failure map_object(struct emu_pod *pod, int fd, const char *name
 		        name, strerror(errno));
 		return EMU_SYSTEM;
 	}
-	begin(pod, shared);
-	return EMU_NONE;
+	return begin(pod, shared, message);
 }
 
 /* With the file locked. EMU_NONE and no pod->shared: somebody removed the file, or the dead left it; once more from the
@@ -230,11 +251,10 @@ static enum emu_failure join_given(struct emu_pod *pod, char message[EMU_MESSAGE
 	/* A profile's file that changed when no host was open. */
 	if (found == FOUND_DEAD)
 		memset((void *)shared, 0, pod->shared_bytes);
-	if (found != FOUND_OTHER)
-		begin(pod, shared);
+	enum emu_failure failure = found == FOUND_OTHER ? refuse_other(message) : begin(pod, shared, message);
 	failed = pthread_mutex_unlock(&lock);
 	assert(!failed);
-	return found == FOUND_OTHER ? refuse_other(message) : EMU_NONE;
+	return failure;
 }
 
 /* ---- Joining and leaving ---- */

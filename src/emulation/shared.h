@@ -18,13 +18,13 @@
 
 #include "emulation/model.h"
 
-#define EMU_SHARED_MAGIC UINT64_C(0x32554d455247494c) /* "LIGREMU2" */
+#define EMU_SHARED_MAGIC UINT64_C(0x33554d455247494c) /* "LIGREMU3" */
 
 struct emu_shared {
 	_Atomic uint64_t magic; /* stored last */
 	uint64_t cookie, identity, region_bytes, coherent_bytes;
-	_Atomic uint64_t host_pid[EMU_MAX_HOSTS]; /* 0: not open */
-	_Atomic uint64_t life[EMU_MAX_HOSTS];     /* how many processes died under a host's id and were succeeded */
+	_Atomic uint64_t host_pid[EMU_SLOTS]; /* 0: not open */
+	_Atomic uint64_t life[EMU_SLOTS];     /* how many processes died under a host's id and were succeeded */
 	/* delay.c: when the device's two directions are free again, in 64ths of a time stamp count */
 	alignas(64) _Atomic uint64_t device_read_free;
 	alignas(64) _Atomic uint64_t device_write_free;

@@ -337,11 +337,13 @@ void leaf_bump_word(struct btree_leaf *leaf, struct cxl_port *port, struct leaf_
 	word_idx exported = atomic_load_explicit(&leaf->node.exported, memory_order_relaxed);
 	uint64_t before = 0;
 	if (exported) {
-		/* Others may set `used` in between; that a reader's mark gets lost costs nothing. The loss rule (before a
-		 * record that inserted here is sealed, this word is written back) belongs to durability. */
+		/* Others may set `used` in between; that a reader's mark gets lost costs nothing. */
 		uint64_t word = word_load(port, word_ref_shared(exported));
 		before = word & WORD_VERSION;
 		word_install(port, word_ref_shared(exported), before + 1, word & WORD_USED);
+		/* The loss rule: before a record that inserted here is sealed, which no scan of this leaf may overlook. */
+		if (port->seals && !MUTANT(WRITE_BACK_LEAF_WORD))
+			word_write_back(port, word_ref_shared(exported));
 	}
 	if (change) {
 		change->exported = exported;

@@ -73,10 +73,12 @@ static enum move_result move_row_out(struct lg_worker *w, struct share *share, w
 		return result;
 	}
 	row_install(w, row, copy.val, copy.head->val_bytes, ext);
+	CRASH_POINT(MID_MOVE_OUT);
 	forget_row(w, share, index);
 	space_raise_frame_floor(&w->host->space, w->host->geometry,
 	        atomic_load_explicit(&share->frame, memory_order_relaxed), seen & WORD_VERSION);
 	word_retire(&w->port, index, seen & WORD_VERSION);
+	CRASH_POINT(AFTER_RETIRE);
 	word_install(&w->port, word_ref_local(&row->word), seen & WORD_VERSION, seen & WORD_ABSENT);
 	into_limbo(w, share, index);
 	if (seen & WORD_ABSENT)

@@ -62,6 +62,7 @@ static bool grow(struct lg_worker *w, uint32_t log2_slots)
 	uint32_t old[DIRECTORY_MAX_EXTENTS];
 	for (uint32_t i = 0; i < old_count; i++)
 		old[i] = atomic_load_explicit(&space->directory.extents[i], memory_order_relaxed);
+	CRASH_POINT(MID_DIRECTORY);
 	directory_publish(&w->port, w->host_id, &space->directory, extents, count, log2_slots);
 	full_fence();
 	for (uint32_t i = 0; i < old_count; i++)

@@ -8,11 +8,11 @@
 #include "engine/mover.h"
 #include "engine/service.h"
 
-enum { LEAVE_TIMEOUT_NS = 1000000000 };
+enum { LEAVE_TIMEOUT_NS = 1000000000, LEAST_LEASE_MS = 10 };
 
 void lg_host_config_init(struct lg_host_config *config)
 {
-	*config = (struct lg_host_config){.max_workers = 16, .request_timeout_ms = 1000};
+	*config = (struct lg_host_config){.max_workers = 16, .request_timeout_ms = 1000, .lease_ms = 100};
 }
 
 uint64_t host_oldest(struct lg_host *host, const struct cxl_port *port)
@@ -30,8 +30,20 @@ uint64_t host_oldest(struct lg_host *host, const struct cxl_port *port)
 	return oldest;
 }
 
+bool host_is_member(struct lg_host *host, const struct cxl_port *port)
+{
+	uint64_t incarnation;
+	enum lg_member_state state = member_state(port, host->id, &incarnation);
+	if (likely(incarnation == host->incarnation && (state == LG_MEMBER_LIVE || state == LG_MEMBER_LEAVING)))
+		return true;
+	atomic_store_explicit(&host->fenced, true, memory_order_relaxed);
+	return false;
+}
+
 void worker_epoch_work(struct lg_worker *w, uint64_t epoch)
 {
+	if (!host_is_member(w->host, &w->port))
+		return;
 	uint64_t oldest = host_oldest(w->host, &w->port);
 	member_publish_oldest(&w->port, w->host_id, oldest);
 	w->counts.epoch_publishes++;
@@ -42,8 +54,8 @@ void worker_epoch_work(struct lg_worker *w, uint64_t epoch)
 int worker_slot_open(
         struct lg_host *host, unsigned first, unsigned end, struct lg_worker **worker, struct lg_error *err)
 {
-	int code = error_set(err, LG_LIMIT, "%u workers are open already; raise max_workers (at most %d)",
-	        host->config.max_workers, LG_MAX_WORKERS);
+	int code = error_set(err, LG_LIMIT, "%u workers are open already; raise max_workers (at most %d)%s",
+	        end - first, LG_MAX_WORKERS, host->geometry->redo_workers ? ", and the pod's redo_workers" : "");
 	pthread_mutex_lock(&host->admin);
 	for (unsigned slot = first; slot < end; slot++) {
 		struct lg_worker *w = atomic_load_explicit(&host->workers[slot], memory_order_relaxed);
@@ -94,6 +106,10 @@ __attribute__((no_sanitize("thread"))) static void add_counts(struct lg_stats *s
 	stats->directory_misses += c->directory_misses;
 	stats->remote_reads += c->remote_reads;
 	stats->epoch_publishes += c->epoch_publishes;
+	stats->recoveries += c->recoveries;
+	stats->rows_redone += c->redone;
+	stats->words_freed += c->freed_words;
+	stats->redo_bytes += c->sealed_bytes;
 	stats->word_writes += w->port.counts.word_writes;
 	stats->line_reads += w->port.counts.line_reads;
 	stats->line_writes += w->port.counts.line_writes;
@@ -150,6 +166,9 @@ static int check_config(const struct lg_host_config *config, const struct pod_ge
 		        err, LG_LIMIT, "max_workers is %u; it must be 1..%d", config->max_workers, LG_MAX_WORKERS);
 	if (config->request_timeout_ms < 1)
 		return error_set(err, LG_INVALID, "request_timeout_ms is 0; it must be at least 1");
+	if (config->lease_ms < LEAST_LEASE_MS)
+		return error_set(
+		        err, LG_INVALID, "lease_ms is %u; it must be at least %d", config->lease_ms, LEAST_LEASE_MS);
 	return LG_OK;
 }
 
@@ -175,8 +194,11 @@ static int prepare(struct lg_host *host, struct lg_error *err)
 
 static void release(struct lg_host *host)
 {
-	for (unsigned i = 0; i < WORKER_SLOTS; i++)
-		free(atomic_load_explicit(&host->workers[i], memory_order_relaxed));
+	for (unsigned i = 0; i < WORKER_SLOTS; i++) {
+		struct lg_worker *w = atomic_load_explicit(&host->workers[i], memory_order_relaxed);
+		free(w ? w->ring : NULL);
+		free(w);
+	}
 	if (host->fork_guard)
 		munmap((void *)(uintptr_t)host->fork_guard, 4096);
 	space_free(&host->space);
@@ -189,28 +211,35 @@ static void release(struct lg_host *host)
 	free(host);
 }
 
-static int join(struct lg_host *host, struct lg_error *err)
+/* As a member that is not live yet. */
+static int go_live(struct lg_host *host, struct lg_worker *service, struct lg_error *err)
 {
-	struct cxl_port port;
-	port_init(&port, host->region.base, host->geometry);
-	port_emulate(&port, host->emulation.pod);
-	int code = member_join(&port, host->id, emu_pod_identity(host->emulation.pod), &host->incarnation, err);
+	member_publish_oldest(&service->port, host->id, epoch_load(&service->port));
+	int code = recovery_return(service, err);
 	if (code != LG_OK)
 		return code;
-	/* What an earlier incarnation left in this host's root stays until the first directory is published over it. */
+	member_set_state(&service->port, host->id, LG_MEMBER_LIVE);
+	return service_start(service, err);
+}
+
+static int join(struct lg_host *host, struct lg_error *err)
+{
 	struct lg_worker *service = NULL;
-	host->usage_counter = host->incarnation << 32;
-	code = worker_slot_open(host, SERVICE_SLOT, WORKER_SLOTS, &service, err);
+	int code = worker_slot_open(host, SERVICE_SLOT, WORKER_SLOTS, &service, err);
+	if (code != LG_OK)
+		return code;
+	assert(service);
+	recovery_of_own_id(service);
+	code = member_join(&service->port, host->id, emu_pod_identity(host->emulation.pod), &host->incarnation, err);
 	if (code == LG_OK) {
-		assert(service);
-		member_publish_oldest(&port, host->id, epoch_load(&port));
-		member_set_state(&port, host->id, LG_MEMBER_LIVE);
-		code = service_start(service, err);
-		if (code == LG_OK)
-			return LG_OK;
-		worker_slot_close(service);
+		/* What an earlier incarnation left in this host's root stays until the first directory is published over it. */
+		host->usage_counter = host->incarnation << 32;
+		code = go_live(host, service, err);
+		if (code != LG_OK)
+			recovery_not_returned(service);
 	}
-	member_set_state(&port, host->id, LG_MEMBER_LEFT);
+	if (code != LG_OK)
+		worker_slot_close(service);
 	return code;
 }
 
@@ -232,8 +261,8 @@ int lg_host_open(const char *uri, const struct lg_host_config *config, struct lg
 	if (code == LG_OK)
 		code = check_config(&host->config, host->geometry, err);
 	if (code == LG_OK)
-		code = emulation_begin(&host->emulation, &host->region,
-		        host->config.emulate ? host->config.emulate : getenv("LIGER_EMULATE"), host->id, err);
+		code = emulation_begin(
+		        &host->emulation, &host->region, emulation_mode(host->config.emulate), host->id, err);
 	host->config.emulate = NULL; /* the caller's text */
 	if (code == LG_OK)
 		code = prepare(host, err);
@@ -268,18 +297,19 @@ int lg_host_close(struct lg_host *host)
 	struct cxl_port passing = passing_port(host),
 	                *port = &passing; /* the service's own port is in use until it stops */
 	/* Leaving: others stop asking; then what they could still find is retired; then the id is free. */
-	member_set_state(port, host->id, LG_MEMBER_LEAVING);
+	bool member = member_set_state(port, host->id, LG_MEMBER_LEAVING);
 	service_stop(service);
 	worker_enter(service);
-	mover_close(service, LEAVE_TIMEOUT_NS);
+	if (member)
+		mover_close(service, LEAVE_TIMEOUT_NS);
 	for (unsigned i = 0; i < LG_MAX_TABLES; i++) {
 		struct lg_table *table = atomic_load_explicit(&host->tables[i], memory_order_acquire);
 		if (table)
 			table_close(table, &service->local);
 	}
 	worker_leave(service);
-	member_publish_oldest(port, host->id, UINT64_MAX);
-	member_set_state(port, host->id, LG_MEMBER_LEFT);
+	if (member)
+		member_set_state(port, host->id, LG_MEMBER_LEFT);
 	worker_slot_close(service);
 	release(host);
 	return LG_OK;

@@ -33,6 +33,7 @@ struct worker_counts {
 	uint64_t commits, read_only_commits, aborts[LG_ABORT_REASON_COUNT], priorities;
 	uint64_t requests_sent, requests_served, moved_in, moved_out;
 	uint64_t directory_hits, directory_misses, remote_reads, epoch_publishes;
+	uint64_t recoveries, redone, freed_words, sealed_bytes;
 };
 
 /* Where a reply is put for the worker that waits for it. */
@@ -55,7 +56,8 @@ struct lg_worker {
 	uint32_t next_request;
 	_Atomic uint64_t polls; /* grows while the worker serves: the service thread leaves messages to it */
 	struct worker_counts counts;
-	struct lg_txn *txn; /* src/txn's */
+	struct lg_txn *txn;     /* src/txn's */
+	struct redo_ring *ring; /* src/recovery's; stays with the slot; NULL: commits are not sealed */
 	struct mailbox mailbox;
 };
 
@@ -91,12 +93,23 @@ struct lg_host {
 	struct peer peers[LG_MAX_HOSTS];
 	pthread_t service;
 	_Atomic bool stopping;
+	_Atomic bool fenced; /* the others have declared this host dead: it touches the region no more */
+	struct watch *watch; /* src/recovery's: what the service thread knows of the other hosts */
 	uint64_t usage_counter;
 };
 
 static inline bool host_forked(const struct lg_host *host)
 {
 	return atomic_load_explicit(host->fork_guard, memory_order_relaxed) == 0;
+}
+
+/* Whether the others still take this host for alive. Once they do not, nothing of the region may be written by it: the words that it
+ * held are others' by now. Looks at the pod; host->fenced remembers. */
+bool host_is_member(struct lg_host *host, const struct cxl_port *port);
+
+static inline bool host_fenced(const struct lg_host *host)
+{
+	return unlikely(atomic_load_explicit(&host->fenced, memory_order_relaxed));
 }
 
 void worker_epoch_work(struct lg_worker *w, uint64_t epoch);

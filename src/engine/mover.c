@@ -119,12 +119,14 @@ static void publish_row(struct lg_worker *w, struct row *row, uint64_t word_seen
 	/* The lines before the word that names them; the slot, so that it is not late in a cache when its extent is another's. */
 	if (!MUTANT(FENCE_MOVE_IN))
 		port_fence(&w->port);
+	CRASH_POINT(MID_MOVE_IN);
 	share->row = row;
 	share->lines = capacity;
 	share->kind = SHARE_ROW;
 	share->payload_bytes = row->key_bytes + val_bytes;
 	atomic_store_explicit(&share->frame, ref.frame, memory_order_relaxed); /* relaxed: published by the away word */
 	word_open(&w->port, ref.word, version, word_seen & WORD_ABSENT);
+	CRASH_POINT(AFTER_MOVE_IN);
 	word_set_away(&row->word, ref.word);
 	struct space *space = &w->host->space;
 	space->rows++;
@@ -167,12 +169,17 @@ static enum move_result grow_frame(struct lg_worker *w, struct share *share, wor
 	        (struct frame_ref){frame, index});
 	if (!MUTANT(FENCE_GROW))
 		port_fence(&w->port);
+	CRASH_POINT(MID_GROW);
 	full_fence(); /* unreachable before the epoch is read: [running.enter] in host.h */
 	space_raise_frame_floor(space, w->host->geometry, old_frame, seen & WORD_VERSION);
 	space_retire(space, epoch_load(&w->port), 0, old_frame, share->lines);
 	atomic_store_explicit(&share->frame, frame, memory_order_relaxed); /* relaxed: readers check the head */
 	share->lines = capacity;
 	word_install(&w->port, ref, version, kept | WORD_USED);
+	/* The loss rule: were the word to fall back, it would name the old frame's version when that is another row's. */
+	if (!MUTANT(WRITE_BACK_GROWN))
+		word_write_back(&w->port, ref);
+	port_fence(&w->port);
 	*answer = (struct move_answer){{frame, index}, seen & WORD_VERSION, version};
 	return MOVE_OK;
 }

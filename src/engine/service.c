@@ -2,6 +2,7 @@
  *
  * It sleeps most of the time. While workers poll (their counters grow) it leaves the messages to them and wakes a few
  * times an epoch; when none does it looks at the doorbell every IDLE_POLL_NS. It never spins: workers need the CPUs more.
+ * It also watches the other hosts, and recovers what one leaves that has died (src/recovery).
  */
 #include "engine/service.h"
 
@@ -89,7 +90,14 @@ static void *service_main(void *argument)
 	struct service_clock clock = {.epoch_since_ns = clock_ns()};
 	while (!atomic_load_explicit(&host->stopping, memory_order_acquire)) {
 		uint64_t now = clock_ns();
+		struct timespec nap = {0, IDLE_POLL_NS};
+		if (!host_is_member(host, &w->port)) {
+			nap.tv_nsec = BUSY_POLL_NS; /* declared dead: all that is left is to be closed */
+			nanosleep(&nap, NULL);
+			continue;
+		}
 		member_beat(&w->port, host->id);
+		recovery_round(w, now);
 		tick(w, &clock, now);
 		once_an_epoch(w, &clock);
 		if (now - clock.usage_ns >= USAGE_NS) {
@@ -99,7 +107,7 @@ static void *service_main(void *argument)
 		bool busy = workers_poll(host, &clock);
 		if (!busy)
 			worker_poll(w);
-		struct timespec nap = {0, busy ? BUSY_POLL_NS : IDLE_POLL_NS};
+		nap.tv_nsec = busy ? BUSY_POLL_NS : IDLE_POLL_NS;
 		nanosleep(&nap, NULL); /* woken early: works early */
 	}
 	return NULL;
@@ -107,9 +115,13 @@ static void *service_main(void *argument)
 
 int service_start(struct lg_worker *service, struct lg_error *err)
 {
+	int code = recovery_open(service, err);
+	if (code != LG_OK)
+		return code;
 	int failed = pthread_create(&service->host->service, NULL, service_main, service);
 	if (!failed)
 		return LG_OK;
+	recovery_close(service->host);
 	errno = failed;
 	return error_set(err, LG_SYSTEM, "cannot start the service thread: %m");
 }
@@ -118,4 +130,5 @@ void service_stop(struct lg_worker *service)
 {
 	atomic_store_explicit(&service->host->stopping, true, memory_order_release);
 	pthread_join(service->host->service, NULL);
+	recovery_close(service->host);
 }

@@ -8,4 +8,18 @@
 int service_start(struct lg_worker *service, struct lg_error *err);
 void service_stop(struct lg_worker *service);
 
+/* ---- Implemented above the engine, in src/recovery: the service thread calls them ---- */
+
+/* Before the first round and after the last. LG_OK; LG_NOSPACE. */
+int recovery_open(struct lg_worker *service, struct lg_error *err);
+void recovery_close(struct lg_host *host);
+/* Before a host joins: if the last holder of its id is dead, and nobody has recovered it, that is done here. */
+void recovery_of_own_id(struct lg_worker *service);
+/* When a host has joined, and is not live yet: ends what an earlier life under its id left. LG_OK; LG_UNAVAILABLE. */
+int recovery_return(struct lg_worker *service, struct lg_error *err);
+/* If that failed: leaves again, as dead if there is still something of the earlier life. */
+void recovery_not_returned(struct lg_worker *service);
+/* Each time that the service thread wakes up. */
+void recovery_round(struct lg_worker *service, uint64_t now_ns);
+
 #endif

@@ -191,6 +191,8 @@ struct write_entry *access_take(struct lg_txn *txn, struct lg_table *table, cons
 		*code = STEP_AGAIN;
 		return NULL;
 	}
+	if (!sight->row)
+		CRASH_POINT(AFTER_INTENT);
 	entry->version = word & WORD_VERSION;
 	if (sight->row && (word & WORD_ABSENT))
 		entry->version = host_above_floor(txn->w->host, entry->version);
@@ -199,6 +201,8 @@ struct write_entry *access_take(struct lg_txn *txn, struct lg_table *table, cons
 	entry->frame = sight->frame;
 	entry->capacity = sight->capacity;
 	entry->payload = sight->payload;
+	entry->old = word & WORD_ABSENT ? NULL : sight->val;
+	entry->old_bytes = sight->val_bytes;
 	entry->val = (uint8_t *)(uintptr_t)sight->val;
 	entry->val_bytes = sight->val_bytes;
 	entry->absent = word & WORD_ABSENT;

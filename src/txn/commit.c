@@ -4,7 +4,7 @@
  *   2 intent -> lock, all of them; one full fence [commit.fence]; load the global epoch
  *   3 validate: every word that was read has its version and no lock of another; every leaf that was crossed is unchanged
  *   4 version: one more than the greatest read or written, or than this worker's last, in this epoch or later
- *   5 seal (the redo record; at durability none there is none): the commit point, nothing after it can fail
+ *   5 seal (seal.c; at durability none there is nothing to seal): the commit point, nothing after it can fail
  *   6 install: contents first, then each word with the new version
  *
  * This is Silo's argument (Tu et al., SOSP 2013): all locks are held before anything is validated. Take two transactions
@@ -96,11 +96,20 @@ int commit_validate(struct lg_txn *txn)
 
 static void lock_writes(struct lg_txn *txn)
 {
-	for (uint32_t i = 0; i < txn->write_count; i++)
-		if (txn->writes[i].op != WRITE_NOTHING)
-			word_lock_own(&txn->w->port, txn->writes[i].ref);
+	struct cxl_port *port = &txn->w->port;
+	for (uint32_t i = 0; i < txn->write_count; i++) {
+		const struct write_entry *entry = &txn->writes[i];
+		if (entry->op == WRITE_NOTHING)
+			continue;
+		word_lock_own(port, entry->ref);
+		/* The loss rule: were the lock lost with this host, another would overwrite the old version of a sealed row. */
+		if (txn_seals(txn) && word_ref_is_shared(entry->ref) && !MUTANT(WRITE_BACK_LOCKED))
+			word_write_back(port, entry->ref);
+		CRASH_POINT(MID_LOCK);
+	}
 	/* [commit.fence] The locks are seen by all before anything is validated, and before any content is written. */
 	full_fence();
+	CRASH_POINT(AFTER_LOCK);
 }
 
 static uint64_t new_version(struct lg_txn *txn, uint64_t epoch)
@@ -148,6 +157,16 @@ static void install_local(struct lg_txn *txn, struct write_entry *entry, uint64_
 	word_install(&w->port, entry->ref, version, 0);
 }
 
+static void install_word(struct lg_txn *txn, const struct write_entry *entry, uint64_t version)
+{
+	struct cxl_port *port = &txn->w->port;
+	word_install(port, entry->ref, version, WORD_USED | (entry->op == WRITE_DEL ? WORD_ABSENT : 0));
+	/* The next seal's fence makes it durable before the ring writes over this record: ring.h, Space. */
+	if (txn_seals(txn) && !MUTANT(WRITE_BACK_INSTALLED))
+		word_write_back(port, entry->ref);
+	CRASH_POINT(BETWEEN_WORDS);
+}
+
 static void install(struct lg_txn *txn, uint64_t version)
 {
 	struct cxl_port *port = &txn->w->port;
@@ -159,6 +178,7 @@ static void install(struct lg_txn *txn, uint64_t version)
 		}
 	if (shared && !MUTANT(FENCE_COMMIT))
 		port_fence(port); /* all lines of all frames are visible before any word names them */
+	CRASH_POINT(AFTER_FRAMES);
 	for (uint32_t i = 0; i < txn->write_count; i++) {
 		struct write_entry *entry = &txn->writes[i];
 		if (entry->op == WRITE_NOTHING)
@@ -166,16 +186,8 @@ static void install(struct lg_txn *txn, uint64_t version)
 		else if (entry->row)
 			install_local(txn, entry, version);
 		else
-			word_install(port, entry->ref, version, WORD_USED | (entry->op == WRITE_DEL ? WORD_ABSENT : 0));
+			install_word(txn, entry, version);
 	}
-}
-
-/* The commit point. At durability none a transaction is committed when it has validated; redo rings come with the other levels. */
-static int seal(struct lg_txn *txn, uint64_t version)
-{
-	(void)version;
-	assert(txn->w->host->geometry->durability == LG_DURABILITY_NONE);
-	return LG_OK;
 }
 
 int lg_commit(struct lg_txn *txn)
@@ -193,10 +205,12 @@ int lg_commit(struct lg_txn *txn)
 	} else {
 		lock_writes(txn);
 		uint64_t epoch = epoch_load(&txn->w->port);
-		code = commit_validate(txn);
+		code = host_is_member(txn->w->host, &txn->w->port)
+		               ? commit_validate(txn)
+		               : txn_fail(txn, LG_FENCED, LG_ABORT_ERROR, -1, NULL, (struct lg_slice){0});
 		if (likely(code == LG_OK)) {
 			uint64_t version = new_version(txn, epoch);
-			code = seal(txn, version);
+			code = txn_seals(txn) ? seal(txn, version) : LG_OK;
 			if (code == LG_OK)
 				install(txn, version);
 		}

@@ -166,6 +166,15 @@ static int own_copy(struct lg_txn *txn, struct write_entry *entry)
 	return LG_OK;
 }
 
+/* What changes in place is needed as it was. Without memory the whole value is recorded instead. */
+static void keep_old(struct lg_txn *txn, struct write_entry *entry)
+{
+	uint8_t *copy = arena_alloc(&txn->arena, entry->old_bytes);
+	if (copy && entry->old_bytes)
+		memcpy(copy, entry->old, entry->old_bytes);
+	entry->old = copy;
+}
+
 int ops_edit_place(struct lg_txn *txn, struct lg_table *table, const struct lg_slice *key, struct place *place,
         struct sight *sight, struct write_entry **entry)
 {
@@ -183,8 +192,11 @@ int ops_edit_place(struct lg_txn *txn, struct lg_table *table, const struct lg_s
 			return code == LG_OK ? LG_NOTFOUND : code;
 		}
 		*entry = sight->own ? sight->own : access_take(txn, table, sight, &code);
-		if (*entry && !sight->own)
+		if (*entry && !sight->own) {
 			(*entry)->edited = true; /* this call's own copy */
+			if (txn_seals(txn) && (*entry)->old)
+				keep_old(txn, *entry);
+		}
 	}
 	if (code != LG_OK)
 		return code;

@@ -13,7 +13,12 @@ int lg_worker_open(struct lg_host *host, struct lg_worker **worker, struct lg_er
 	if (!txn)
 		return error_set(err, LG_NOSPACE, "no private memory for a transaction");
 	struct lg_worker *w;
-	int code = worker_slot_open(host, 0, host->config.max_workers, &w, err);
+	unsigned end = host->config.max_workers;
+	if (host->geometry->redo_workers && host->geometry->redo_workers < end)
+		end = host->geometry->redo_workers;
+	int code = worker_slot_open(host, 0, end, &w, err);
+	if (code == LG_OK && (code = seal_open(w, err)) != LG_OK)
+		worker_slot_close(w);
 	if (code != LG_OK) {
 		free(txn);
 		return code;
@@ -66,6 +71,8 @@ int lg_txn_begin(struct lg_worker *worker, struct lg_txn **out)
 		return LG_FORKED;
 	if (txn->state != TXN_ENDED)
 		return LG_INVALID;
+	if (host_fenced(worker->host))
+		return LG_FENCED;
 	worker_poll(worker);
 	if (unlikely(priority_load(&worker->port) != 0))
 		yield_to_priority(worker);
@@ -91,6 +98,9 @@ void txn_undo(struct lg_txn *txn, struct write_entry *entry)
 		return;
 	if (entry->ext)
 		heap_free(&w->local, entry->ext, row_ext_bytes(entry->ext));
+	/* What it held of others' words has been freed, and may be held by others. */
+	if (!entry->row && !host_is_member(w->host, &w->port))
+		return;
 	if (!entry->row || !entry->absent) {
 		word_cancel(&w->port, entry->ref);
 		return;
@@ -187,7 +197,13 @@ void lg_txn_detail(const struct lg_txn *txn, struct lg_detail *detail)
 	        detail->key_bytes < LG_MAX_KEY_BYTES ? detail->key_bytes : LG_MAX_KEY_BYTES);
 	if (table)
 		snprintf(detail->table, sizeof detail->table, "%s", table->def.name);
-	if (!table)
+	if (!table && detail->code == LG_LIMIT)
+		snprintf(detail->message, sizeof detail->message,
+		        "the transaction changes more than half a redo ring takes, %u bytes: create the pod with "
+		        "larger ones "
+		        "(redo_ring_bytes), or change less at a time",
+		        txn->w->host->geometry->redo_ring_bytes / 2);
+	else if (!table)
 		snprintf(detail->message, sizeof detail->message, "%s", reason_text(txn));
 	else if (detail->code == LG_LIMIT)
 		snprintf(detail->message, sizeof detail->message,

@@ -48,8 +48,9 @@ struct write_entry {
 	pod_off frame;    /* shared */
 	uint8_t *payload; /* shared: head, key and value as the frame lays them out; val points into it */
 	uint8_t *val;
+	const uint8_t *old;  /* shared, in a pod that seals commits: the value before, for the record of what changed */
 	struct row_ext *ext; /* local: the place of a value that has outgrown the row's */
-	uint32_t val_bytes;
+	uint32_t val_bytes, old_bytes;
 	uint16_t capacity; /* shared: lines of the frame */
 	uint8_t op;
 	bool edited; /* val was handed out to be written to */
@@ -211,6 +212,19 @@ int ops_edit_place(struct lg_txn *txn, struct lg_table *table, const struct lg_s
 /* Turns the outcome of a failed step into a user's code; false: try again. */
 bool ops_give_up(struct lg_txn *txn, struct wait *wait, unsigned *attempt, int *code, const struct sight *sight,
         const struct lg_table *table, struct lg_slice key);
+
+/* ---- seal.c ---- */
+
+/* Opens the worker's redo ring, in a pod that seals commits. LG_OK; LG_NOSPACE. */
+int seal_open(struct lg_worker *w, struct lg_error *err);
+/* Seals what the transaction is about to write, as `version`: the commit point. LG_OK; LG_LIMIT, noted (more than a ring takes in one
+ * piece); LG_NOSPACE, noted. */
+int seal(struct lg_txn *txn, uint64_t version);
+
+static inline bool txn_seals(const struct lg_txn *txn)
+{
+	return unlikely(txn->w->ring != NULL);
+}
 
 /* ---- commit.c ---- */
 /* Whether everything that was read is as it was: LG_OK; LG_CONFLICT or LG_NOSPACE, noted. Also for answers that must not rest on a

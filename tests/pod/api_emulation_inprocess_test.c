@@ -37,9 +37,9 @@ static int teardown(void **state)
 	for (unsigned id = 0; id < 2; id++)
 		if (e->host[id])
 			OK(lg_host_close(e->host[id]));
+	unsetenv("LIGER_EMULATE"); /* which may be nonsense by now */
 	OK(lg_pod_destroy(e->uri, false, &err));
 	free(e);
-	unsetenv("LIGER_EMULATE");
 	if (given)
 		setenv("LIGER_EMULATE", given, 1);
 	return 0;
@@ -94,6 +94,41 @@ static void a_direct_host_refuses_an_emulated_one(void **state)
 	OK(open_host(e, 0, NULL, &err));
 	expect_refused(e, 1, "incoherent:3", LG_MISMATCH, "another emulation");
 	OK(open_host(e, 1, NULL, &err));
+}
+
+static void expect_look(const struct emulated *e, const char *mode, int code, const char *said)
+{
+	static struct lg_pod_info info;
+	struct lg_error err = {0};
+	CODE(code, lg_pod_info_emulated(e->uri, mode, &info, &err));
+	if (code == LG_OK)
+		assert_string_equal(info.emulation, said);
+	else if (!strstr(err.message, said))
+		fail_msg("%s: the message does not say \"%s\": %s", mode, said, err.message);
+}
+
+static void who_looks_at_a_pod_sees_it_as_its_members_do(void **state)
+{
+	struct emulated *e = *state;
+	struct lg_error err = {0};
+	expect_look(e, "slow", LG_INVALID, "delay:PROFILE");
+	expect_look(e, "delay:no-such-device", LG_INVALID, "no-such-device");
+	expect_look(e, "delay:switch-best", LG_OK, "delay:switch-best"); /* nobody is there: any mode */
+	OK(open_host(e, 0, "delay:cxl-direct", &err));
+	expect_look(e, "delay:cxl-direct", LG_OK, "delay:cxl-direct");
+	expect_look(e, "delay:switch-worst", LG_MISMATCH, "another emulation");
+	expect_look(e, "incoherent", LG_MISMATCH, "another emulation");
+	expect_look(e, "direct", LG_MISMATCH, "under another one");
+	expect_look(e, NULL, LG_OK, "direct"); /* the memory as it is */
+	setenv("LIGER_EMULATE", "delay:cxl-direct", 1);
+	expect_look(e, NULL, LG_OK, "delay:cxl-direct");
+	CODE(LG_MISMATCH, lg_pod_destroy_emulated(e->uri, "incoherent", true, &err));
+	CODE(LG_INUSE, lg_pod_destroy_emulated(e->uri, "delay:cxl-direct", false, &err));
+	OK(lg_host_close(e->host[0]));
+	e->host[0] = NULL;
+	OK(open_host(e, 0, "direct", &err));
+	expect_look(e, "incoherent:9", LG_MISMATCH, "under another one");
+	expect_look(e, "direct", LG_OK, "direct");
 }
 
 static void the_environment_says_what_the_configuration_leaves_open(void **state)
@@ -163,6 +198,7 @@ int main(void)
 	        EMULATED(what_is_no_mode_is_refused_with_the_modes_there_are),
 	        EMULATED(hosts_of_one_pod_share_one_mode),
 	        EMULATED(a_direct_host_refuses_an_emulated_one),
+	        EMULATED(who_looks_at_a_pod_sees_it_as_its_members_do),
 	        EMULATED(the_environment_says_what_the_configuration_leaves_open),
 	        EMULATED(two_hosts_count_in_one_row_behind_delays),
 	        EMULATED(two_hosts_count_in_one_row_behind_incoherent_caches),

@@ -146,7 +146,31 @@ static void note_list(struct list_session *s, struct lg_slice val)
 static void open_attempt(struct list_session *s)
 {
 	s->open = true;
+	s->pending = -1;
 	s->ops_bytes = 0;
+}
+
+/* All numbers in a width of their own: the line is written over when the outcome is known. */
+static void write_record_head(const struct list_session *s, uint64_t end, char outcome)
+{
+	fprintf(s->history, "t %" PRIu64 " %" PRIu64 " %020" PRIu64 " %c\n", s->number, s->last_end, end, outcome);
+}
+
+static void end_of_history(struct list_session *s, bool reached)
+{
+	if (!reached && s->failure[0] == '\0')
+		snprintf(s->failure, sizeof(s->failure), "session %" PRIu64 ": cannot write its history", s->number);
+}
+
+/* Before a commit, where the process may be killed in it: the record without its end, which makes it one of unknown outcome. */
+static void record_pending(struct list_session *s)
+{
+	if (!s->killable || !s->open)
+		return;
+	s->pending = ftell(s->history);
+	write_record_head(s, UINT64_MAX, 'u');
+	fwrite(s->ops, 1, s->ops_bytes, s->history);
+	end_of_history(s, s->pending >= 0 && fflush(s->history) == 0);
 }
 
 static void close_attempt(struct list_session *s, char outcome)
@@ -154,10 +178,18 @@ static void close_attempt(struct list_session *s, char outcome)
 	uint64_t end = now_ns();
 	if (!s->open)
 		return;
-	fprintf(s->history, "t %" PRIu64 " %" PRIu64 " %" PRIu64 " %c\n", s->number, s->last_end, end, outcome);
-	if (s->ops_bytes)
+	if (s->pending >= 0) {
+		bool there = fseek(s->history, s->pending, SEEK_SET) == 0;
+		write_record_head(s, end, outcome);
+		end_of_history(s, there && fseek(s->history, 0, SEEK_END) == 0);
+	} else {
+		write_record_head(s, end, outcome);
 		fwrite(s->ops, 1, s->ops_bytes, s->history);
+	}
 	fprintf(s->history, ".\n");
+	if (s->killable)
+		end_of_history(s, fflush(s->history) == 0);
+	s->pending = -1;
 	s->last_end = end;
 	s->open = false;
 }
@@ -384,6 +416,8 @@ static int random_body(struct lg_txn *txn, void *arg)
 		code = random_op(s, txn);
 	if (code != LG_OK && code != LG_CONFLICT)
 		lg_txn_detail(txn, &s->detail);
+	if (code == LG_OK)
+		record_pending(s);
 	/* Now and then it changes its mind. */
 	return code == LG_OK && below(s, 20) == 0 ? LIST_FAILED + 1 : code;
 }
@@ -393,8 +427,9 @@ static void settle(struct list_session *s, int code)
 	close_attempt(s, code == LG_OK ? 'c' : 'a');
 	s->commits += code == LG_OK;
 	s->conflicts += code == LG_CONFLICT;
-	s->refusals += code == LG_NOSPACE;
-	if (code != LG_OK && code != LG_CONFLICT && code != LG_NOSPACE && code < LIST_FAILED && s->failure[0] == '\0')
+	bool refused = code == LG_NOSPACE || (code == LG_UNAVAILABLE && s->outages);
+	s->refusals += refused;
+	if (!refused && code != LG_OK && code != LG_CONFLICT && code < LIST_FAILED && s->failure[0] == '\0')
 		snprintf(s->failure, sizeof(s->failure), "session %" PRIu64 ": code %d: %s: %s", s->number, code,
 		        lg_strerror(code), s->detail.message);
 }
@@ -419,12 +454,16 @@ void list_begin(struct list_session *s)
 	s->next_id = (s->number << 40) + 1;
 	s->last_end = now_ns();
 	s->failure[0] = '\0';
+	s->pending = -1;
 	fprintf(s->history, "liger-history 1\n");
+	fflush(s->history);
 }
 
 void list_run(struct list_session *s)
 {
-	for (uint64_t i = 0; i < s->config->txns && s->failure[0] == '\0'; i++) {
+	for (uint64_t i = 0; s->failure[0] == '\0'; i++) {
+		if (s->goes_on ? !s->goes_on(s->goes_on_argument) : i >= s->config->txns)
+			break;
 		s->last_end = now_ns();
 		settle(s, below(s, 2) == 0 ? run_once(s) : lg_run(s->worker, random_body, s));
 	}

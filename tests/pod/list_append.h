@@ -35,12 +35,17 @@ struct list_session {
 	struct lg_worker *worker;
 	uint64_t number; /* of the session; 1.. */
 	FILE *history;
+	bool outages;                    /* rows may be LG_UNAVAILABLE: such transactions are given up */
+	bool killable;                   /* its process may be killed: the history is complete up to that moment */
+	bool (*goes_on)(void *argument); /* NULL: it runs config->txns; else until this says no */
+	void *goes_on_argument;
 	/* of its own */
 	uint64_t random, next_id, last_end;
-	bool open; /* an attempt is in `ops` */
-	char *ops; /* its operations so far, as text */
+	bool open;    /* an attempt is in `ops` */
+	long pending; /* where its record begins in the history, written as unknown; -1: it is not there yet */
+	char *ops;    /* its operations so far, as text */
 	size_t ops_bytes, ops_cap;
-	uint64_t commits, conflicts, refusals; /* refusals: LG_NOSPACE */
+	uint64_t commits, conflicts, refusals; /* refusals: LG_NOSPACE; with outages, LG_UNAVAILABLE */
 	struct lg_detail detail;               /* of the last attempt that failed otherwise than by a conflict */
 	char failure[600];                     /* empty: all is well */
 };

@@ -2,6 +2,7 @@
  * modes. */
 #include "common/pod_fixture.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -304,6 +305,37 @@ static void other_names_are_no_modes(void **state)
 	assert_true(emu_spec_parse(longest, &spec, message));
 }
 
+/* By the quantiles, a millionth at a time. */
+static double mean_of_quantiles(const struct emu_profile *p)
+{
+	enum { STEPS = 1000000 };
+	double sum = 0, p999 = p->read_p999_ns > 0 ? p->read_p999_ns : p->read_p99_ns;
+	for (unsigned i = 0; i < STEPS; i++) {
+		double u = (i + 0.5) / STEPS, ns = p999;
+		if (u < EMU_TAIL_FROM)
+			ns = p->read_ns;
+		else if (u < 0.99)
+			ns = p->read_ns *
+			     pow(p->read_p99_ns / p->read_ns, (u - EMU_TAIL_FROM) / (0.99 - EMU_TAIL_FROM));
+		else if (u < 0.999)
+			ns = p->read_p99_ns * pow(p999 / p->read_p99_ns, (u - 0.99) / 0.009);
+		sum += ns;
+	}
+	return sum / STEPS;
+}
+
+static void a_tail_makes_the_mean_more_than_the_median(void **state)
+{
+	(void)state;
+	struct emu_profile p = {.read_ns = 230};
+	assert_true(emu_profile_mean_read_ns(&p) == 230);
+	p.read_p99_ns = 611;
+	assert_true(fabs(emu_profile_mean_read_ns(&p) - mean_of_quantiles(&p)) < 0.01);
+	p.read_p999_ns = 1624;
+	assert_true(fabs(emu_profile_mean_read_ns(&p) - mean_of_quantiles(&p)) < 0.01);
+	assert_true(emu_profile_mean_read_ns(&p) > 250);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -320,6 +352,7 @@ int main(void)
 	        cmocka_unit_test(files_that_are_no_profiles_are_refused),
 	        cmocka_unit_test(modes_have_names),
 	        cmocka_unit_test(other_names_are_no_modes),
+	        cmocka_unit_test(a_tail_makes_the_mean_more_than_the_median),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -197,7 +197,7 @@ static void torn_head(struct pair *pair, uint64_t round)
 	uint8_t payload[LINE_BYTES] = {0};
 	memcpy(payload, &torn, sizeof torn);
 	assert_true(word_try_lock(a, word_ref_shared(index), word_load(a, word_ref_shared(index)), 0));
-	line_copy_in(a, frame, payload);
+	emu_line_in(port_thread(a), frame, payload, LINE_PAYLOAD_BYTES);
 	port_write_back(a, frame);
 	port_fence(a);
 	port_flush(b, frame);
@@ -376,6 +376,66 @@ static void entered_slots_are_found_and_removed_ones_are_not(void **state)
 	with_seeds(one_directory);
 }
 
+/* ---- A pod that was just made ---- */
+
+/* Its creator's cache is gone: the pod is what it wrote back. */
+static void a_pod_is_whole_when_its_creator_is_gone(void **state)
+{
+	(void)state;
+	static struct lg_pod_info info;
+	uint64_t first = pod_seed() % 1000000, count = pod_scaled(FEW_SEEDS);
+	for (uint64_t seed = first; seed < first + count; seed++) {
+		struct lg_pod_config config;
+		struct lg_error err = {0};
+		char mode[64], name[64], uri[80];
+		unit_pod_config(&config);
+		snprintf(mode, sizeof mode, "incoherent:%llu", (unsigned long long)seed);
+		config.emulate = mode;
+		pod_private_name(name, sizeof name);
+		snprintf(uri, sizeof uri, "shm:%s", name);
+		if (lg_pod_create(uri, &config, &err) != LG_OK ||
+		        lg_pod_info_emulated(uri, "direct", &info, &err) != LG_OK)
+			fail_msg("%s: %s", mode, err.message);
+		emu_pod_forget(info.cookie); /* what comes now may fail, and then closes nothing */
+		bool whole = info.epoch == 1 && info.config.hosts == 2 && info.table_count == 0;
+		for (uint32_t p = 0; p < config.partitions; p++)
+			whole &= info.partition_owner[p] == p % 2;
+		for (unsigned host = 0; host < 2; host++)
+			whole &= info.member[host].oldest_epoch == UINT64_MAX;
+		if (!whole)
+			fail_msg("%s: the pod is not what was made", mode);
+		if (lg_pod_destroy_emulated(uri, mode, false, &err) != LG_OK)
+			fail_msg("%s: %s", mode, err.message);
+	}
+}
+
+/* As many as there are slots look at a time, each with a cache of its own; then one leaves, and its slot is free. */
+static void observers_have_slots_of_their_own(void **state)
+{
+	(void)state;
+	static struct lg_pod_info info;
+	struct lg_pod_config config;
+	struct lg_error err = {0};
+	struct side observer[EMU_MAX_OBSERVERS];
+	unit_pod_config(&config);
+	struct unit_pod *pod = unit_pod_make(&config);
+	for (unsigned i = 0; i < EMU_MAX_OBSERVERS; i++) {
+		side_open(&observer[i], pod->uri, EMU_OBSERVER, 5);
+		assert_int_equal(observer[i].emulation.pod->config.host, EMU_OBSERVER + i);
+	}
+	unit_expect_error(LG_SYSTEM, lg_pod_info_emulated(pod->uri, "incoherent:5", &info, &err), &err, "looking");
+	unit_expect_error(LG_MISMATCH, lg_pod_info_emulated(pod->uri, "delay:cxl-direct", &info, &err), &err,
+	        "another emulation");
+	side_close(&observer[3]);
+	assert_int_equal(lg_pod_info_emulated(pod->uri, "incoherent:5", &info, &err), LG_OK);
+	assert_string_equal(info.emulation, "incoherent:5");
+	side_open(&observer[3], pod->uri, EMU_OBSERVER, 5);
+	assert_int_equal(observer[3].emulation.pod->config.host, EMU_OBSERVER + 3);
+	for (unsigned i = 0; i < EMU_MAX_OBSERVERS; i++)
+		side_close(&observer[i]);
+	unit_pod_end(pod);
+}
+
 /* ---- The model itself ---- */
 
 static void a_line_that_was_not_flushed_stays_as_it_was(void **state)
@@ -457,6 +517,8 @@ int main(void)
 	        cmocka_unit_test(a_line_that_was_not_flushed_stays_as_it_was),
 	        cmocka_unit_test(an_access_past_the_port_is_not_possible),
 	        cmocka_unit_test(a_dead_host_that_comes_again_waits_for_none_of_its_own_locks),
+	        cmocka_unit_test(observers_have_slots_of_their_own),
+	        cmocka_unit_test(a_pod_is_whole_when_its_creator_is_gone),
 	        cmocka_unit_test(a_line_that_was_written_back_and_fenced_is_read_elsewhere),
 	        cmocka_unit_test(a_frame_is_read_whole_and_of_one_version_or_not_at_all),
 	        cmocka_unit_test(a_head_that_is_being_written_is_no_corrupt_one),

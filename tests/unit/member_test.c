@@ -66,7 +66,7 @@ static void a_host_that_died_stays_a_member_and_the_message_says_so(void **state
 	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_int_equal(status, 0);
 	assert_false(member_alive(&pod->port, 0));
-	unit_expect_error(LG_INUSE, member_join(&pod->port, 0, 0, &incarnation, &err), &err, "gone without leaving");
+	unit_expect_error(LG_INUSE, member_join(&pod->port, 0, 0, &incarnation, &err), &err, "fenced");
 }
 
 static void a_state_that_nobody_writes_counts_as_live(void **state)
@@ -74,7 +74,7 @@ static void a_state_that_nobody_writes_counts_as_live(void **state)
 	struct unit_pod *pod = *state;
 	struct pod_member *member = (void *)(pod->region.base + POD_MEMBERS_OFFSET);
 	uint64_t incarnation;
-	atomic_store(&member->state, 9 << 8 | 200);
+	atomic_store(&member->state, 9 << 16 | 200);
 	assert_int_equal(member_state(&pod->port, 0, &incarnation), LG_MEMBER_LIVE);
 	assert_int_equal(incarnation, 9);
 	assert_int_equal(member_join(&pod->port, 0, 0, &incarnation, &err), LG_INUSE);

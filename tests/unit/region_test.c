@@ -211,7 +211,14 @@ static void configurations_that_make_no_pod_are_refused(void **state)
 	c = good, c.partitions = 4097, expect_config_refused(&c, LG_INVALID, "not 4097");
 	c = good, c.epoch_ms = 0, expect_config_refused(&c, LG_INVALID, "1 to 1000 ms");
 	c = good, c.epoch_ms = 1001, expect_config_refused(&c, LG_INVALID, "not 1001");
-	c = good, c.durability = (enum lg_durability)1, expect_config_refused(&c, LG_INVALID, "durability");
+	c = good, c.durability = (enum lg_durability)7, expect_config_refused(&c, LG_INVALID, "durability");
+	good.durability = LG_DURABILITY_CXL;
+	c = good, c.redo_workers = 0, expect_config_refused(&c, LG_INVALID, "1 to 64 workers");
+	c = good, c.redo_workers = 65, expect_config_refused(&c, LG_INVALID, "not 65");
+	c = good, c.redo_ring_bytes = 60 << 10, expect_config_refused(&c, LG_INVALID, "from 64 KiB");
+	c = good, c.redo_ring_bytes = 128 << 20, expect_config_refused(&c, LG_INVALID, "to 64 MiB");
+	c = good, c.redo_ring_bytes += 64, expect_config_refused(&c, LG_INVALID, "multiple of 4 KiB");
+	good.durability = LG_DURABILITY_NONE;
 	c = good, c.hwcc_bytes = 0, expect_config_refused(&c, LG_INVALID, "2 MiB");
 	c = good, c.hwcc_bytes += 4096, expect_config_refused(&c, LG_INVALID, "multiple of 2 MiB");
 	c = good, c.swcc_bytes += 1, expect_config_refused(&c, LG_INVALID, "multiple of 2 MiB");

@@ -1,0 +1,141 @@
+/* watch.c: notices that a host has died, and has it recovered.
+ *
+ * Each host's service thread looks at the others' hearts. One that stands still for a lease is looked at closer:
+ *   its process was on this machine and is gone            it is dead
+ *   it runs on this machine, and is silent for ten leases  it is killed (the fence), and then found to be gone
+ *   it is in this very process                             it shares this one's fate: never dead alone
+ *   it is on another machine, silent for ten leases        the user's fence is asked to stop it; without one it is waited for
+ * A host that is joining or leaving does not beat; it is dead only if its process is gone.
+ *
+ * Then a survivor claims it by CAS on its state (member.c) and recovers it (crash.h). If the claimer dies too, whoever
+ * finds it dead or gone claims the first one anew. A host that was declared dead and yet runs (a stopped process of another machine
+ * whose fence did not hold) sees its own state at its next epoch, transaction or commit, and touches nothing more; what is
+ * left is the time between that look and the stores that follow it in one commit or one operation of the mover.
+ *
+ * A clock that jumped, or a thread that was not run for half a lease, proves nothing about others: all leases begin anew.
+ */
+#include <stdlib.h>
+#include <time.h>
+
+#include "engine/service.h"
+#include "recovery/crash.h"
+
+enum { PATIENCE = 10, LOOKS_PER_LEASE = 8 };
+
+struct pulse {
+	uint64_t state, heartbeat, since_ns;
+	bool killed;
+};
+
+struct watch {
+	uint64_t last_ns, looked_ns;
+	struct pulse pulses[LG_MAX_HOSTS];
+};
+
+int recovery_open(struct lg_worker *service, struct lg_error *err)
+{
+	service->host->watch = calloc(1, sizeof *service->host->watch);
+	return service->host->watch ? LG_OK : error_set(err, LG_NOSPACE, "no private memory for the watch");
+}
+
+void recovery_close(struct lg_host *host)
+{
+	free(host->watch);
+	host->watch = NULL;
+}
+
+static void recover(struct lg_worker *w, unsigned dead, uint64_t seen)
+{
+	if (member_claim(&w->port, dead, seen, w->host_id) && crash_recover(w, dead) == LG_OK)
+		w->counts.recoveries += member_recovered(&w->port, dead, w->host_id);
+}
+
+/* Whether nobody is at work on a host in recovery: its recoverer was an earlier life of this id, or is gone. */
+static bool recovery_abandoned(struct lg_worker *w, unsigned id)
+{
+	unsigned by = member_recoverer(&w->port, id);
+	if (by == w->host_id || by >= w->host->geometry->host_count)
+		return true;
+	enum lg_member_state state = member_state(&w->port, by, NULL);
+	return state == LG_MEMBER_DEAD || state == LG_MEMBER_LEFT || state == LG_MEMBER_FREE;
+}
+
+void recovery_of_own_id(struct lg_worker *service)
+{
+	enum { PATIENCE_MS = 5000 };
+	struct cxl_port *port = &service->port;
+	unsigned id = service->host_id;
+	for (uint64_t began = clock_ns(); clock_ns() - began < PATIENCE_MS * UINT64_C(1000000);) {
+		uint64_t seen = member_state_word(port, id);
+		enum lg_member_state state = member_state(port, id, NULL);
+		if (state == LG_MEMBER_RECOVERING) {
+			unsigned by = member_recoverer(port, id);
+			if (recovery_abandoned(service, id) || member_process(port, by) == MEMBER_GONE)
+				recover(service, id, seen);
+			else
+				nanosleep(
+				        &(struct timespec){0, 1000000}, NULL); /* somebody is at it: he is waited for */
+			continue;
+		}
+		/* A pid of 0 is of one that is just joining, or died in that; of another machine nothing can be said. */
+		if (state == LG_MEMBER_FREE || state == LG_MEMBER_LEFT || state == LG_MEMBER_DEAD ||
+		        member_process(port, id) != MEMBER_GONE)
+			return;
+		recover(service, id, seen);
+	}
+}
+
+/* Whether a host that has been silent for so long is certainly not running any more. */
+static bool is_gone(struct lg_worker *w, unsigned id, struct pulse *pulse, bool live, bool patience_ended)
+{
+	const struct lg_host_config *config = &w->host->config;
+	switch (member_process(&w->port, id)) {
+	case MEMBER_GONE: return true;
+	case MEMBER_RUNS:
+		if (live && patience_ended && !pulse->killed) {
+			pulse->killed = true;
+			member_kill(&w->port, id);
+		}
+		return false;
+	case MEMBER_ELSEWHERE:
+		return live && patience_ended && config->fence && config->fence(config->fence_argument, id) == 0;
+	case MEMBER_RUNS_HERE: break;
+	}
+	return false;
+}
+
+static void look(struct lg_worker *w, unsigned id, uint64_t now, uint64_t lease)
+{
+	struct pulse *pulse = &w->host->watch->pulses[id];
+	uint64_t seen = member_state_word(&w->port, id), heartbeat = member_heartbeat(&w->port, id);
+	enum lg_member_state state = member_state(&w->port, id, NULL);
+	if (state == LG_MEMBER_RECOVERING) {
+		if (recovery_abandoned(w, id))
+			recover(w, id, seen);
+		return;
+	}
+	if (seen != pulse->state || heartbeat != pulse->heartbeat || state == LG_MEMBER_FREE ||
+	        state == LG_MEMBER_LEFT || state == LG_MEMBER_DEAD) {
+		*pulse = (struct pulse){seen, heartbeat, now, false};
+		return;
+	}
+	uint64_t silent = now - pulse->since_ns;
+	if (silent >= lease && is_gone(w, id, pulse, state == LG_MEMBER_LIVE, silent >= PATIENCE * lease))
+		recover(w, id, seen);
+}
+
+void recovery_round(struct lg_worker *w, uint64_t now)
+{
+	struct watch *watch = w->host->watch;
+	uint64_t lease = (uint64_t)w->host->config.lease_ms * 1000000u;
+	if (now - watch->last_ns > lease / 2)
+		for (unsigned id = 0; id < LG_MAX_HOSTS; id++)
+			watch->pulses[id].since_ns = now;
+	watch->last_ns = now;
+	if (now - watch->looked_ns < lease / LOOKS_PER_LEASE)
+		return;
+	watch->looked_ns = now;
+	for (unsigned id = 0; id < w->host->geometry->host_count; id++)
+		if (id != w->host_id)
+			look(w, id, now, lease);
+}
