@@ -106,7 +106,9 @@ static inline struct lg_slice lg_slice(const void *data, size_t bytes)
 
 enum lg_durability {
 	LG_DURABILITY_NONE = 0, /* the pod's memory is the only copy; a host's rows go when it leaves */
-	LG_DURABILITY_CXL = 1,  /* a commit is sealed in pod memory */
+	LG_DURABILITY_CXL =
+	        1, /* a commit is sealed in pod memory: if its host dies, others finish it (docs/durability.md);
+	                         * rows that lie in that host's own memory go with it all the same, in this version */
 };
 
 /* "none", "cxl"; never NULL. And back; false: there is no such level. */
@@ -257,8 +259,9 @@ struct lg_host_config {
 	uint32_t lease_ms; /* after which this host looks whether one whose heart stands still is dead; default 100,
 	                              * at least 10 (docs/durability.md) */
 	/* Stops, for good, a host of another machine that has been silent for ten leases: cuts its power, or its way to
-	 * pod memory. Called by the service thread; 0: it is stopped, and is recovered; else it is asked again. Default
-	 * NULL: hosts of other machines are not declared dead. Those of this machine are killed. */
+	 * pod memory. Called by the service thread, which does not beat meanwhile, so it shall return within a few leases;
+	 * 0: it is stopped, and is recovered; else it is asked again. Default NULL: hosts of other machines, or of
+	 * other pid namespaces, are not declared dead. Those of this machine are killed. */
 	int (*fence)(void *argument, uint32_t host_id);
 	void *fence_argument;
 	/* How this host sees pod memory, for experiments without the hardware (docs/emulation.md); all hosts of a pod alike:
@@ -276,11 +279,12 @@ void lg_host_config_init(struct lg_host_config *config);
  * Ownership: *host until lg_host_close().
  * Returns:   LG_OK; LG_NOTFOUND (no region); LG_MISMATCH (not a pod, or another version, layout or incarnation,
  *            or hosts under another emulation); LG_INUSE (the host id is a member); LG_INVALID; LG_LIMIT; LG_NOSPACE;
- *            LG_SYSTEM. */
+ *            LG_SYSTEM; LG_UNAVAILABLE (the last host of this id died, and had rows that this one cannot rebuild; or
+ *            another host holds one of them for long). */
 int lg_host_open(const char *uri, const struct lg_host_config *config, struct lg_host **host, struct lg_error *err);
 
-/* Leaves the pod. All workers must be closed (else LG_INVALID, and the host stays open). With LG_DURABILITY_NONE the
- * rows of its partitions are gone; others get LG_UNAVAILABLE for them. */
+/* Leaves the pod. All workers must be closed (else LG_INVALID, and the host stays open). The
+ * rows of its partitions are gone, whatever the durability; others get LG_UNAVAILABLE for them. */
 int lg_host_close(struct lg_host *host);
 
 /* Makes `host_id` the owner of a partition. Only before the pod's first table: afterwards LG_INVALID. */
@@ -342,7 +346,7 @@ void lg_worker_poll(struct lg_worker *worker);
 
 /* Begins a transaction.
  * Ownership: *txn belongs to the worker; it can be used until the worker closes, after its end every call returns LG_ENDED.
- * Returns:   LG_OK; LG_INVALID (one is running); LG_FORKED. */
+ * Returns:   LG_OK; LG_INVALID (one is running); LG_FORKED; LG_FENCED (the others have declared this host dead). */
 int lg_txn_begin(struct lg_worker *worker, struct lg_txn **txn);
 
 /* All calls below, on rows: `table` was opened on the same host. They return
@@ -406,7 +410,8 @@ void *lg_scan_value(struct lg_scan *scan);
 void lg_scan_close(struct lg_scan *scan);
 
 /* Ends the transaction; all its writes take effect at one point, or none.
- * Returns: LG_OK; LG_CONFLICT, or the error an earlier call of it returned that forbids commit (nothing was written). */
+ * Returns: LG_OK; LG_CONFLICT, or the error an earlier call of it returned that forbids commit; LG_LIMIT (more changes than half a
+ *          redo ring takes); LG_FENCED. Nothing was written unless it is LG_OK. */
 int lg_commit(struct lg_txn *txn);
 
 /* Ends the transaction without effect. LG_OK; LG_ENDED; LG_FORKED. */

@@ -26,8 +26,8 @@ static_assert(POD_MEMBERS_OFFSET + LG_MAX_HOSTS * sizeof(struct pod_member) <= P
                       POD_PARTITIONS_OFFSET + LG_MAX_PARTITIONS * 8 <= POD_OWNERS_OFFSET,
         "the fixed tables of HWcc do not overlap");
 
-/* The state word: state, 1 + who recovers it, incarnation. */
-enum { STATE_BITS = 8, RECOVERER_SHIFT = 8, INCARNATION_SHIFT = 16 };
+/* The state word: state, 1 + who recovers it, how often it was claimed (modulo 256: no claim looks like another's), incarnation. */
+enum { STATE_BITS = 8, RECOVERER_SHIFT = 8, CLAIMS_SHIFT = 16, INCARNATION_SHIFT = 24 };
 
 static pod_off member_offset(const struct cxl_port *port, unsigned host)
 {
@@ -115,6 +115,7 @@ int member_join(struct cxl_port *port, unsigned host, uint64_t emulation, uint64
 	/* [member.state] Acquire; pairs with member_set_state(): the last holder's words are left in order. */
 	uint64_t seen = port_word_load(port, member + STATE, memory_order_acquire);
 	uint64_t next = (seen >> INCARNATION_SHIFT) + 1;
+	uint64_t machine = machine_identity(), birth = process_birth(getpid());
 	port->counts.word_writes += 5;
 	/* seq_cst: [pod.unmake], see below. */
 	if (state_is_member(state_of(seen)) ||
@@ -124,8 +125,8 @@ int member_join(struct cxl_port *port, unsigned host, uint64_t emulation, uint64
 	/* [member.emulation] seq_cst; pairs with check_emulation() in who joins at the same time. */
 	port_word_store(port, member + EMULATION, emulation, memory_order_seq_cst);
 	/* Relaxed: the pid, which comes after them, is what says that they are there. */
-	port_word_store(port, member + MACHINE, machine_identity(), memory_order_relaxed);
-	port_word_store(port, member + BIRTH, process_birth(getpid()), memory_order_relaxed);
+	port_word_store(port, member + MACHINE, machine, memory_order_relaxed);
+	port_word_store(port, member + BIRTH, birth, memory_order_relaxed);
 	/* For people and for the liveness test of destroy, which takes 0 for alive while joining. Release:
 	 * [member.emulation], who sees the pid sees what stands before it. */
 	port_word_store(port, member + PID, (uint64_t)getpid(), memory_order_release);
@@ -189,7 +190,8 @@ void member_beat(struct cxl_port *port, unsigned host)
 {
 	pod_off member = member_offset(port, host);
 	port->counts.word_writes++;
-	/* Relaxed: only its change is looked at. One writer, the member's service thread: no read-modify-write needed. */
+	/* Relaxed: only its change is looked at. Written by the member's service thread, and by who is at something long: when two
+	 * beat at once, one beat is lost, and no read-modify-write is needed. */
 	uint64_t beats = port_word_load(port, member + HEARTBEAT, memory_order_relaxed);
 	port_word_store(port, member + HEARTBEAT, beats + 1, memory_order_relaxed);
 }
@@ -226,9 +228,9 @@ enum member_process member_process(const struct cxl_port *port, unsigned host)
 	uint64_t birth = port_word_load(port, member + BIRTH, memory_order_relaxed);
 	if (pid <= 0 || machine == 0 || machine != machine_identity())
 		return MEMBER_ELSEWHERE;
-	if (pid == getpid())
-		return MEMBER_RUNS_HERE;
-	return process_runs(pid, birth) ? MEMBER_RUNS : MEMBER_GONE;
+	if (process_gone(pid, birth))
+		return MEMBER_GONE;
+	return pid == getpid() ? MEMBER_RUNS_HERE : MEMBER_RUNS;
 }
 
 void member_kill(const struct cxl_port *port, unsigned host)
@@ -244,16 +246,28 @@ uint64_t member_state_word(const struct cxl_port *port, unsigned host)
 	return port_word_load(port, member_offset(port, host) + STATE, memory_order_acquire);
 }
 
-bool member_claim(struct cxl_port *port, unsigned host, uint64_t seen, unsigned by)
+bool member_claim(struct cxl_port *port, unsigned host, uint64_t seen, unsigned by, uint64_t *claim)
 {
 	if (!state_is_member(state_of(seen)))
 		return false;
+	pod_off member = member_offset(port, host);
 	port->counts.word_writes++;
-	uint64_t claimed = (seen >> INCARNATION_SHIFT) << INCARNATION_SHIFT | (uint64_t)(by + 1) << RECOVERER_SHIFT |
-	                   LG_MEMBER_RECOVERING;
+	*claim = (seen >> INCARNATION_SHIFT) << INCARNATION_SHIFT |
+	         (((seen >> CLAIMS_SHIFT) + 1) & 0xff) << CLAIMS_SHIFT | (uint64_t)(by + 1) << RECOVERER_SHIFT |
+	         LG_MEMBER_RECOVERING;
 	/* [member.claim] acq_rel; pairs with itself in another recoverer: what the one before has done is seen. */
-	return seen == claimed ||
-	       port_word_swap(port, member_offset(port, host) + STATE, &seen, claimed, memory_order_acq_rel);
+	if (!port_word_swap(port, member + STATE, &seen, *claim, memory_order_acq_rel))
+		return false;
+	if (by == host) {
+		/* Who recovers its own id stands in for it: if it dies in that, its process is what the others look at. */
+		port->counts.word_writes += 3;
+		port_word_store(port, member + MACHINE, machine_identity(), memory_order_relaxed);
+		port_word_store(port, member + BIRTH, process_birth(getpid()), memory_order_relaxed);
+		port_word_store(port, member + PID, (uint64_t)getpid(), memory_order_release);
+	}
+	port_write_back(port, member);
+	port_fence(port);
+	return true;
 }
 
 unsigned member_recoverer(const struct cxl_port *port, unsigned host)
@@ -265,19 +279,21 @@ unsigned member_recoverer(const struct cxl_port *port, unsigned host)
 	               : port->geometry->host_count;
 }
 
-bool member_recovered(struct cxl_port *port, unsigned host, unsigned by)
+bool member_recovered(struct cxl_port *port, unsigned host, uint64_t claim)
 {
 	pod_off member = member_offset(port, host);
-	uint64_t seen = member_state_word(port, host);
-	if (member_recoverer(port, host) != by)
+	if (member_state_word(port, host) != claim)
 		return false;
 	port->counts.word_writes += 3;
 	/* Relaxed: a recoverer that takes over does the same; the state comes last. */
 	port_word_store(port, member + PID, 0, memory_order_relaxed);
 	port_word_store(port, member + OLDEST_EPOCH, UINT64_MAX, memory_order_relaxed);
 	/* [member.state] Release; pairs with member_join(), member_state(): all that the dead host held is free. */
-	return port_word_swap(port, member + STATE, &seen,
-	        (seen >> INCARNATION_SHIFT) << INCARNATION_SHIFT | LG_MEMBER_DEAD, memory_order_acq_rel);
+	bool done = port_word_swap(port, member + STATE, &claim,
+	        (claim >> INCARNATION_SHIFT) << INCARNATION_SHIFT | LG_MEMBER_DEAD, memory_order_acq_rel);
+	port_write_back(port, member);
+	port_fence(port);
+	return done;
 }
 
 void member_publish_oldest(struct cxl_port *port, unsigned host, uint64_t epoch)

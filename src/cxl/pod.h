@@ -72,13 +72,14 @@ void member_kill(const struct cxl_port *port, unsigned host);
 
 /* Recovery of a host that died: one other claims it [member.claim], frees what it held, and says that it is done. Any step may be
  * repeated by another claimer.
- * member_claim: makes `host`, a member whose state word is `seen`, one that `by` recovers. False: somebody else was first. */
+ * member_claim: makes `host`, a member whose state word is `seen`, one that `by` recovers; *claim is what the word is then, and that of
+ * no other claim. False: somebody else was first. */
 uint64_t member_state_word(const struct cxl_port *port, unsigned host);
-bool member_claim(struct cxl_port *port, unsigned host, uint64_t seen, unsigned by);
+bool member_claim(struct cxl_port *port, unsigned host, uint64_t seen, unsigned by, uint64_t *claim);
 /* Who recovers it; host_count if nobody does. */
 unsigned member_recoverer(const struct cxl_port *port, unsigned host);
-/* Recovering -> dead. False: `by` does not recover it any more. */
-bool member_recovered(struct cxl_port *port, unsigned host, unsigned by);
+/* Recovering -> dead. False: the claim is not this one any more. */
+bool member_recovered(struct cxl_port *port, unsigned host, uint64_t claim);
 /* A full fence follows the store: what the caller reads next, it reads as a member that is waited for. */
 void member_publish_oldest(struct cxl_port *port, unsigned host, uint64_t epoch);
 uint64_t member_oldest(const struct cxl_port *port, unsigned host);

@@ -1,6 +1,7 @@
 /* process.c: see process.h. */
 #include "cxl/process.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
@@ -33,26 +34,44 @@ uint64_t machine_identity(void)
 	return XXH3_64bits(text, boot + (size_t)space);
 }
 
-uint64_t process_birth(pid_t pid)
+/* What /proc says of a process; false if it cannot be read. */
+struct process_look {
+	bool gone; /* it does not exist, or is a zombie without a thread left */
+	uint64_t birth;
+};
+
+static bool look_at(pid_t pid, struct process_look *look)
 {
-	char path[64], text[1024];
+	char path[64], text[1024], state;
+	long threads;
 	snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-	if (!read_text(path, text, sizeof text))
-		return 0;
+	*look = (struct process_look){0};
+	if (!read_text(path, text, sizeof text)) {
+		/* Not to be seen is not gone: only the kernel's word that there is no such process is. */
+		look->gone = kill(pid, 0) != 0 && errno == ESRCH;
+		return look->gone;
+	}
 	/* The name, in brackets, may hold anything: what counts begins behind the last bracket. */
 	const char *rest = strrchr(text, ')');
-	char state;
-	uint64_t birth;
 	if (!rest ||
-	        sscanf(rest + 1, " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %" SCNu64,
-	                &state, &birth) != 2)
-		return 0;
-	return state == 'Z' || state == 'X' ? 0 : birth;
+	        sscanf(rest + 1, " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %ld %*d %" SCNu64,
+	                &state, &threads, &look->birth) != 3)
+		return false;
+	/* A main thread that has ended is a zombie while the others run on. */
+	look->gone = (state == 'Z' || state == 'X') && threads <= 1;
+	return true;
 }
 
-bool process_runs(pid_t pid, uint64_t birth)
+uint64_t process_birth(pid_t pid)
 {
-	return birth != 0 && process_birth(pid) == birth;
+	struct process_look look;
+	return look_at(pid, &look) && !look.gone ? look.birth : 0;
+}
+
+bool process_gone(pid_t pid, uint64_t birth)
+{
+	struct process_look look;
+	return look_at(pid, &look) && (look.gone || (birth != 0 && look.birth != birth));
 }
 
 void process_kill(pid_t pid, uint64_t birth)
@@ -61,7 +80,7 @@ void process_kill(pid_t pid, uint64_t birth)
 	int fd = pidfd_open(pid, 0);
 	if (fd < 0)
 		return;
-	if (process_runs(pid, birth))
+	if (!process_gone(pid, birth))
 		pidfd_send_signal(fd, SIGKILL, NULL, 0);
 	close(fd);
 }

@@ -13,11 +13,11 @@
 /* This machine's boot and this process's pid namespace, as one number; 0: they cannot be told. */
 uint64_t machine_identity(void);
 
-/* When a process of this machine began, in clock ticks since boot (proc(5), stat, field 22); 0: there is none, or only a zombie. */
+/* When a process of this machine began, in clock ticks since boot (proc(5), stat, field 22); 0: it cannot be told. */
 uint64_t process_birth(pid_t pid);
 
-/* Whether it runs and is the one that began then. */
-bool process_runs(pid_t pid, uint64_t birth);
+/* Whether the process that began then is certainly gone, all its threads; false also when that cannot be told. */
+bool process_gone(pid_t pid, uint64_t birth);
 
 /* SIGKILL, to no other than that one. */
 void process_kill(pid_t pid, uint64_t birth);

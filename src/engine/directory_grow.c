@@ -34,6 +34,8 @@ static void enter_all(struct lg_worker *w, const struct directory_view *view)
 	struct space *space = &w->host->space;
 	space->directory_entries = 0;
 	for (size_t b = 0; b < space->own_block_count; b++) {
+		/* Millions of rows take longer than others wait for a heart. */
+		member_beat(&w->port, w->host_id);
 		word_idx first = block_first_word(w->host->geometry, space->own_blocks[b]);
 		for (word_idx i = first; i < first + WORDS_PER_BLOCK; i++) {
 			const struct share *share = space_share(space, w->host->geometry, i);

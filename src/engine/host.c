@@ -215,6 +215,7 @@ static void release(struct lg_host *host)
 static int go_live(struct lg_host *host, struct lg_worker *service, struct lg_error *err)
 {
 	member_publish_oldest(&service->port, host->id, epoch_load(&service->port));
+	recovery_of_gone(service);
 	int code = recovery_return(service, err);
 	if (code != LG_OK)
 		return code;

@@ -94,6 +94,7 @@ struct lg_host {
 	pthread_t service;
 	_Atomic bool stopping;
 	_Atomic bool fenced; /* the others have declared this host dead: it touches the region no more */
+	bool after_death;    /* the last holder of this id died */
 	struct watch *watch; /* src/recovery's: what the service thread knows of the other hosts */
 	uint64_t usage_counter;
 };

@@ -301,8 +301,9 @@ static bool drain(struct lg_worker *w, unsigned from)
 void host_serve(struct lg_worker *w)
 {
 	struct lg_host *host = w->host;
-	if (!spin_try(&host->mover_lock))
-		return; /* somebody serves already */
+	/* Somebody serves already; or the others have declared this host dead, and its words are not its own any more. */
+	if (!host_is_member(host, &w->port) || !spin_try(&host->mover_lock))
+		return;
 	bool idle = atomic_load_explicit(&w->running, memory_order_relaxed) == WORKER_IDLE;
 	if (idle)
 		worker_enter(w); /* handlers hold references too */

@@ -43,7 +43,9 @@ static void tick(struct lg_worker *w, struct service_clock *clock, uint64_t now)
 static void publish_usage(struct lg_worker *w)
 {
 	struct lg_stats stats = {0};
-	spin_take(&w->host->mover_lock);
+	/* Never waited for: whoever has it may be at work for longer than others wait for this thread's heartbeat. */
+	if (!spin_try(&w->host->mover_lock))
+		return;
 	mover_usage(w->host, &stats);
 	spin_drop(&w->host->mover_lock);
 	struct host_usage usage = {

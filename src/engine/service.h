@@ -15,6 +15,8 @@ int recovery_open(struct lg_worker *service, struct lg_error *err);
 void recovery_close(struct lg_host *host);
 /* Before a host joins: if the last holder of its id is dead, and nobody has recovered it, that is done here. */
 void recovery_of_own_id(struct lg_worker *service);
+/* When it has joined, and is not live yet: the same for all others whose processes are gone, since they may hold its words. */
+void recovery_of_gone(struct lg_worker *service);
 /* When a host has joined, and is not live yet: ends what an earlier life under its id left. LG_OK; LG_UNAVAILABLE. */
 int recovery_return(struct lg_worker *service, struct lg_error *err);
 /* If that failed: leaves again, as dead if there is still something of the earlier life. */

@@ -73,7 +73,8 @@ static void redo_write(struct redo *redo, const struct redo_view *view, uint64_t
 	port_fence(port);
 	epoch_reach(port, version_epoch(version)); /* the dead host's tick may be lost with it */
 	CRASH_POINT(RECOVERY_MID_REDO);
-	word_install(port, ref, version, WORD_USED | (view->kind == REDO_DEL ? WORD_ABSENT : 0));
+	if (!word_swap(port, ref, word, version | WORD_USED | (view->kind == REDO_DEL ? WORD_ABSENT : 0)))
+		return; /* somebody else recovers it too: what is there is his */
 	word_write_back(port, ref);
 	redo->w->counts.redone++;
 }
@@ -90,6 +91,13 @@ static int redo_record(const struct redo_head *record, void *argument)
 	return LG_OK;
 }
 
+/* Recovery takes long: the others must not take this host for dead too. Who recovers its own id has no heart of its own yet. */
+static void beat(struct lg_worker *w, unsigned dead)
+{
+	if (w->host_id != dead)
+		member_beat(&w->port, w->host_id);
+}
+
 static int redo_rings(struct lg_worker *w, unsigned dead)
 {
 	struct redo redo = {w, dead, malloc(FRAME_BYTES)};
@@ -97,7 +105,7 @@ static int redo_rings(struct lg_worker *w, unsigned dead)
 		return LG_NOSPACE;
 	int code = LG_OK;
 	for (unsigned slot = 0; slot < w->host->geometry->redo_workers && code == LG_OK; slot++) {
-		member_beat(&w->port, w->host_id);
+		beat(w, dead);
 		code = ring_scan(&w->port, dead, slot, redo_record, &redo);
 	}
 	free(redo.payload);
@@ -124,10 +132,10 @@ static void free_words(struct lg_worker *w, unsigned dead)
 {
 	const struct pod_geometry *geometry = w->host->geometry;
 	for (uint64_t block = 0; block < geometry->block_count; block++) {
+		if (block % 64 == 0)
+			beat(w, dead);
 		if (claim_owner(&w->port, CLAIM_WORDS, block) == geometry->host_count)
 			continue;
-		if (block % 64 == 0)
-			member_beat(&w->port, w->host_id);
 		word_idx first = block_first_word(geometry, block);
 		for (word_idx i = 0; i < WORDS_PER_BLOCK; i++)
 			free_word(w, dead, first + i);

@@ -62,7 +62,7 @@ int recovery_return(struct lg_worker *service, struct lg_error *err)
 	struct cxl_port *port = &service->port;
 	if (!has_leftovers(service))
 		return LG_OK;
-	if (port->seals)
+	if (port->seals && service->host->after_death)
 		return error_set(err, LG_UNAVAILABLE,
 		        "host %u died with rows of its own, which this pod has promised to keep; this version cannot "
 		        "rebuild them: go on without it, or destroy the pod and create it anew",
@@ -80,13 +80,23 @@ int recovery_return(struct lg_worker *service, struct lg_error *err)
 	return LG_OK;
 }
 
+/* Whether it is still the member that it has become: not declared dead by others meanwhile. */
+static bool host_is_joining(const struct lg_worker *service)
+{
+	uint64_t incarnation;
+	enum lg_member_state state = member_state(&service->port, service->host_id, &incarnation);
+	return incarnation == service->host->incarnation && (state == LG_MEMBER_JOINING || state == LG_MEMBER_LIVE);
+}
+
 void recovery_not_returned(struct lg_worker *service)
 {
 	struct cxl_port *port = &service->port;
 	unsigned id = service->host_id;
-	/* As a dead one it may try again, and is known to have something; nobody else is at it while it is a member itself. */
-	if (has_leftovers(service) && member_claim(port, id, member_state_word(port, id), id))
-		member_recovered(port, id, id);
+	uint64_t claim;
+	/* As a dead one it may try again, and is known to have something. */
+	if (has_leftovers(service) && host_is_joining(service) &&
+	        member_claim(port, id, member_state_word(port, id), id, &claim))
+		member_recovered(port, id, claim);
 	else
 		member_set_state(port, id, LG_MEMBER_LEFT);
 }

@@ -19,11 +19,13 @@ uint32_t ring_record_limit(const struct pod_geometry *geometry)
 	return geometry->redo_ring_bytes / LINE_BYTES / 2 * LINE_PAYLOAD_BYTES;
 }
 
-/* The position that a line's tag says, if a line of this slot can have it; else 0. */
+/* The position that a line's tag says, if a line of this slot can have it; else 0. No worker gets as far as POSITION_LIMIT: a
+ * forged tag near the end of all numbers must neither let positions run over nor hide what comes after. */
+#define POSITION_LIMIT (UINT64_C(1) << 60)
 static uint64_t position_of(uint64_t tag, uint32_t line, uint32_t lines)
 {
 	uint64_t position = tag >> 1;
-	return position % lines == line ? position : 0;
+	return position < POSITION_LIMIT && position % lines == line ? position : 0;
 }
 
 static uint32_t ring_lines(const struct pod_geometry *geometry)
@@ -55,8 +57,7 @@ void ring_open(struct cxl_port *port, struct redo_ring *ring, unsigned host, uns
 	pod_off base = ring_offset(port->geometry, host, slot);
 	forget(port, base, lines);
 	uint64_t last = last_position(port, base, lines);
-	/* A forged tag near the end of all numbers must not let positions run over. */
-	*ring = (struct redo_ring){base, lines, last < (UINT64_C(1) << 62) ? last + 1 : 1};
+	*ring = (struct redo_ring){base, lines, last < POSITION_LIMIT / 2 ? last + 1 : 1};
 }
 
 void ring_append(struct cxl_port *port, struct redo_ring *ring, const void *record, uint32_t bytes)
@@ -107,9 +108,13 @@ int ring_scan(struct cxl_port *port, unsigned host, unsigned slot,
 	if (!buffer)
 		return LG_NOSPACE;
 	int code = LG_OK;
-	for (uint64_t at = last < lines ? 1 : last - lines + 1; at <= last && code == LG_OK; at++) {
-		uint64_t tag = line_tag(port, base + at % lines * LINE_BYTES);
-		if (tag == (at << 1 | RING_FIRST) && read_record(port, base, lines, at, buffer))
+	/* Line by line from the one behind the last, which is the order of positions; each by what it says itself, so that a forged
+	 * position hides no other record. */
+	for (uint32_t i = 1; i <= lines && code == LG_OK; i++) {
+		uint32_t line = (uint32_t)((last + i) % lines);
+		uint64_t tag = line_tag(port, base + (pod_off)line * LINE_BYTES);
+		uint64_t position = position_of(tag, line, lines);
+		if (position && (tag & RING_FIRST) && read_record(port, base, lines, position, buffer))
 			code = each((const void *)buffer, argument);
 	}
 	free(buffer);

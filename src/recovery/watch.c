@@ -46,18 +46,30 @@ void recovery_close(struct lg_host *host)
 
 static void recover(struct lg_worker *w, unsigned dead, uint64_t seen)
 {
-	if (member_claim(&w->port, dead, seen, w->host_id) && crash_recover(w, dead) == LG_OK)
-		w->counts.recoveries += member_recovered(&w->port, dead, w->host_id);
+	uint64_t claim;
+	if (member_claim(&w->port, dead, seen, w->host_id, &claim) && crash_recover(w, dead) == LG_OK)
+		w->counts.recoveries += member_recovered(&w->port, dead, claim);
 }
 
-/* Whether nobody is at work on a host in recovery: its recoverer was an earlier life of this id, or is gone. */
+/* Whether nobody is at work on a host in recovery: its recoverer was an earlier life of this host, or is gone. Who recovers its own
+ * id before it joins under it has put its own process into the member line. */
 static bool recovery_abandoned(struct lg_worker *w, unsigned id)
 {
 	unsigned by = member_recoverer(&w->port, id);
+	if (by == id)
+		return member_process(&w->port, id) == MEMBER_GONE;
 	if (by == w->host_id || by >= w->host->geometry->host_count)
 		return true;
 	enum lg_member_state state = member_state(&w->port, by, NULL);
 	return state == LG_MEMBER_DEAD || state == LG_MEMBER_LEFT || state == LG_MEMBER_FREE;
+}
+
+static bool is_gone_member(struct lg_worker *w, unsigned id)
+{
+	enum lg_member_state state = member_state(&w->port, id, NULL);
+	/* A pid of 0 is of one that is just joining, or died in that; of another machine nothing can be said. */
+	return state != LG_MEMBER_FREE && state != LG_MEMBER_LEFT && state != LG_MEMBER_DEAD &&
+	       state != LG_MEMBER_RECOVERING && member_process(&w->port, id) == MEMBER_GONE;
 }
 
 void recovery_of_own_id(struct lg_worker *service)
@@ -67,21 +79,23 @@ void recovery_of_own_id(struct lg_worker *service)
 	unsigned id = service->host_id;
 	for (uint64_t began = clock_ns(); clock_ns() - began < PATIENCE_MS * UINT64_C(1000000);) {
 		uint64_t seen = member_state_word(port, id);
-		enum lg_member_state state = member_state(port, id, NULL);
-		if (state == LG_MEMBER_RECOVERING) {
-			unsigned by = member_recoverer(port, id);
-			if (recovery_abandoned(service, id) || member_process(port, by) == MEMBER_GONE)
-				recover(service, id, seen);
-			else
-				nanosleep(
-				        &(struct timespec){0, 1000000}, NULL); /* somebody is at it: he is waited for */
-			continue;
-		}
-		/* A pid of 0 is of one that is just joining, or died in that; of another machine nothing can be said. */
-		if (state == LG_MEMBER_FREE || state == LG_MEMBER_LEFT || state == LG_MEMBER_DEAD ||
-		        member_process(port, id) != MEMBER_GONE)
-			return;
-		recover(service, id, seen);
+		if (is_gone_member(service, id) ||
+		        (member_state(port, id, NULL) == LG_MEMBER_RECOVERING && recovery_abandoned(service, id)))
+			recover(service, id, seen);
+		else if (member_state(port, id, NULL) == LG_MEMBER_RECOVERING)
+			nanosleep(&(struct timespec){0, 1000000}, NULL); /* somebody is at it: he is waited for */
+		else
+			break;
+	}
+	service->host->after_death = member_state(port, id, NULL) == LG_MEMBER_DEAD;
+}
+
+void recovery_of_gone(struct lg_worker *service)
+{
+	for (unsigned id = 0; id < service->host->geometry->host_count; id++) {
+		uint64_t seen = member_state_word(&service->port, id);
+		if (id != service->host_id && is_gone_member(service, id))
+			recover(service, id, seen);
 	}
 }
 

@@ -17,7 +17,8 @@ static enum lg_member_state state_of(struct pod_fixture *f, uint32_t id)
 static void declare_dead(struct pod_fixture *f)
 {
 	struct cxl_port *port = &f->worker[0]->port;
-	assert_true(member_claim(port, 1, member_state_word(port, 1), 0));
+	uint64_t claim;
+	assert_true(member_claim(port, 1, member_state_word(port, 1), 0, &claim));
 	while (state_of(f, 1) != LG_MEMBER_DEAD)
 		lg_worker_poll(f->worker[0]);
 }

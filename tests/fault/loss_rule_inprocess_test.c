@@ -62,9 +62,10 @@ static void host_1_dies(const struct pair *pair)
 static void recover_host_1(const struct pair *pair)
 {
 	struct lg_worker *w = pair->f->worker[0];
-	SEEDED(pair, member_claim(&w->port, 1, member_state_word(&w->port, 1), 0));
+	uint64_t claim;
+	SEEDED(pair, member_claim(&w->port, 1, member_state_word(&w->port, 1), 0, &claim));
 	SEEDED(pair, crash_recover(w, 1) == LG_OK);
-	SEEDED(pair, member_recovered(&w->port, 1, 0));
+	SEEDED(pair, member_recovered(&w->port, 1, claim));
 }
 
 /* Tries a claim, at whose end host 1 is dead. */

@@ -156,6 +156,12 @@ static void write_record_head(const struct list_session *s, uint64_t end, char o
 	fprintf(s->history, "t %" PRIu64 " %" PRIu64 " %020" PRIu64 " %c\n", s->number, s->last_end, end, outcome);
 }
 
+static void write_ops(const struct list_session *s)
+{
+	if (s->ops_bytes)
+		fwrite(s->ops, 1, s->ops_bytes, s->history);
+}
+
 static void end_of_history(struct list_session *s, bool reached)
 {
 	if (!reached && s->failure[0] == '\0')
@@ -169,7 +175,7 @@ static void record_pending(struct list_session *s)
 		return;
 	s->pending = ftell(s->history);
 	write_record_head(s, UINT64_MAX, 'u');
-	fwrite(s->ops, 1, s->ops_bytes, s->history);
+	write_ops(s);
 	end_of_history(s, s->pending >= 0 && fflush(s->history) == 0);
 }
 
@@ -184,7 +190,7 @@ static void close_attempt(struct list_session *s, char outcome)
 		end_of_history(s, there && fseek(s->history, 0, SEEK_END) == 0);
 	} else {
 		write_record_head(s, end, outcome);
-		fwrite(s->ops, 1, s->ops_bytes, s->history);
+		write_ops(s);
 	}
 	fprintf(s->history, ".\n");
 	if (s->killable)

@@ -74,7 +74,7 @@ static void a_state_that_nobody_writes_counts_as_live(void **state)
 	struct unit_pod *pod = *state;
 	struct pod_member *member = (void *)(pod->region.base + POD_MEMBERS_OFFSET);
 	uint64_t incarnation;
-	atomic_store(&member->state, 9 << 16 | 200);
+	atomic_store(&member->state, 9 << 24 | 200);
 	assert_int_equal(member_state(&pod->port, 0, &incarnation), LG_MEMBER_LIVE);
 	assert_int_equal(incarnation, 9);
 	assert_int_equal(member_join(&pod->port, 0, 0, &incarnation, &err), LG_INUSE);
