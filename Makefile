@@ -6,7 +6,8 @@
 #     make yards            packages, build, then the table of speeds in yards; YARDS_ARGS="..." adds options
 #     make emulation-sweep  packages, build, then TPC-C and YCSB under each delay profile; SWEEP_ARGS="..." adds options
 #     make check            the unit and pod tests alone
-#     make check-asan check-ubsan check-tsan check-clang check-incoherent check-mutants
+#     make check-asan check-ubsan check-tsan check-clang check-incoherent check-mutants check-crash-points
+#     make torture          hosts killed over and over, at random and at each named point; TORTURE_SEEDS=20
 #     make check-cli check-probe check-ligersim check-install check-lint check-hotpath
 #     make test-vm          packages, build, then pods of real kernels in QEMU; `make vm` builds what scripts/vmpod.sh needs
 #     make format format-check tidy

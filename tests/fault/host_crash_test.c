@@ -20,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -189,6 +190,7 @@ static void start(struct crash_run *r, uint32_t id, uint64_t pass)
 		r->pid[id] = pid;
 		return;
 	}
+	prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails leaves nobody behind */
 	member = (struct member){.run = r, .id = id};
 	member.session.history = r->history[history];
 	member.session.number = history + 1;

@@ -338,6 +338,34 @@ static void a_commit_waits_for_its_locks_its_record_and_its_frames(void **state)
 	pod_close(f);
 }
 
+/* The fences that host 1 makes while its own shared row `number` outgrows its frame. */
+static uint64_t fences_of_growth(struct pod_fixture *f, uint64_t number)
+{
+	static const uint8_t large[2000];
+	struct lg_stats before, after;
+	struct lg_txn *txn = pod_begin(f->worker[1]);
+	lg_worker_stats(f->worker[1], &before);
+	OK(lg_put(txn, f->rows[1], pod_key_on(1, number), lg_slice(large, sizeof large)));
+	lg_worker_stats(f->worker[1], &after);
+	OK(lg_abort(txn));
+	return after.fences - before.fences;
+}
+
+static void a_growth_waits_for_its_frame_and_for_its_word(void **state)
+{
+	(void)state;
+	struct pod_fixture *f = open_pod("direct");
+	const struct pair pair = {.f = f};
+	for (uint64_t number = 1; number <= 2; number++) {
+		pod_put(f, 1, pod_key_on(1, number), pod_text("small"));
+		(void)look_from(&pair, 0, pod_key_on(1, number));
+	}
+	/* The first claims an extent for frames of that size, and waits for the claim too. */
+	assert_int_equal(fences_of_growth(f, 1), 3);
+	assert_int_equal(fences_of_growth(f, 2), 2);
+	pod_close(f);
+}
+
 /* ---- What can be sealed ---- */
 
 static void expect_too_large(struct pod_fixture *f, uint32_t side)
@@ -397,6 +425,7 @@ int main(void)
 	        cmocka_unit_test(what_a_host_has_moved_a_row_to_is_its_own_in_memory),
 	        cmocka_unit_test(a_host_that_has_joined_is_a_member_in_memory),
 	        cmocka_unit_test(a_commit_waits_for_its_locks_its_record_and_its_frames),
+	        cmocka_unit_test(a_growth_waits_for_its_frame_and_for_its_word),
 	        cmocka_unit_test(a_transaction_that_no_ring_takes_has_no_effect),
 	        cmocka_unit_test(no_more_workers_open_than_have_rings),
 	};
