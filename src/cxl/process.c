@@ -34,12 +34,12 @@ uint64_t machine_identity(void)
 	return XXH3_64bits(text, boot + (size_t)space);
 }
 
-/* What /proc says of a process; false if it cannot be read. */
 struct process_look {
 	bool gone; /* it does not exist, or is a zombie without a thread left */
 	uint64_t birth;
 };
 
+/* What /proc says of a process; false if that cannot be read. */
 static bool look_at(pid_t pid, struct process_look *look)
 {
 	char path[64], text[1024], state;

@@ -6,12 +6,10 @@
  *   3 every other intent and lock of it is freed: none of them had written a byte of a row, since that begins after the seal
  *   4 the catalog's lock and the pod's priority, if it held them
  *
- * Why 2 finds what there is to finish. A commit's locks are written back before it is sealed, its words after they are
+ * Why 2 finds what there is to finish. A commit's locks are written back before it is sealed [seal.locks], its words after they are
  * installed, and the record is overwritten only after the next one's seal (ring.h). So the words of a sealed commit are,
  * in memory, either locked below its version or at it or above, as long as its record is there. A record whose lines are not all
- * there was not sealed: nothing of it was written.
- *
- * [seal.locks] [ring.seal] are named in seal.c and ring.h.
+ * there was not sealed [ring.seal]: nothing of it was written.
  *
  * All steps can be repeated, and begun by another in the middle: 2 writes the same bytes under the same tags, and looks at
  * the word before; 3 and 4 change words only from what the dead host left. What they change is written back before the

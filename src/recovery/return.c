@@ -7,8 +7,9 @@
  *
  * Crash: the words that are not retired yet are still this id's; whoever joins under it next goes on.
  *
- * The rows themselves are gone: what LG_DURABILITY_NONE says. In a pod that seals commits they were promised to survive, and
- * are kept as they are, for a version that can rebuild them from logs: such an id is refused.
+ * The rows themselves are gone: what LG_DURABILITY_NONE says. In a pod that seals commits those of a host that died were
+ * promised to survive, and are kept as they are, for a version that can rebuild them from logs: its id is refused. Who has left gave
+ * his rows up; what he could not retire is retired here.
  */
 #include "cxl/extent.h"
 #include "engine/service.h"

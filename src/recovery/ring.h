@@ -22,7 +22,7 @@
 struct redo_ring {
 	pod_off base;
 	uint32_t lines;
-	uint64_t next; /* position of the next line; 0: not opened yet */
+	uint64_t next; /* position of the next line */
 };
 
 /* The ring of worker `slot` of `host`. */
