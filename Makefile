@@ -8,7 +8,7 @@
 #     make check            the unit and pod tests alone
 #     make check-asan check-ubsan check-tsan check-clang check-incoherent check-mutants check-crash-points
 #     make torture          hosts killed over and over, at random and at each named point; TORTURE_SEEDS=20
-#     make check-cli check-probe check-ligersim check-install check-lint check-hotpath
+#     make check-cli check-log check-probe check-ligersim check-install check-lint check-hotpath
 #     make test-vm          packages, build, then pods of real kernels in QEMU; `make vm` builds what scripts/vmpod.sh needs
 #     make format format-check tidy
 #     make install          PREFIX=/usr/local DESTDIR=
@@ -94,7 +94,7 @@ DIALECT := -std=gnu11 -D_GNU_SOURCE
 # The library's objects serve both the archive and the shared library, hence -fPIC; -fno-semantic-interposition lets the
 # compiler inline across its own public calls all the same. The shared library's exports are in scripts/libliger.map.
 BASE_FLAGS := $(DIALECT) -g -fPIC -fno-semantic-interposition -pthread -DLG_EMULATION=$(EMULATION)
-LIB_LIBS := -lcjson -lnuma -lisal -lpthread -lrt -lm
+LIB_LIBS := -lcjson -lnuma -luring -lisal -lpthread -lrt -lm
 SIM_LIBS := -lcjson -pthread -lrt -lm
 TOOL_LIBS := -lcjson
 TEST_LIBS := -lcjson -lcmocka
@@ -330,8 +330,8 @@ runnable = $(dir.$(1))/liger $(if $(CHECKER_MAIN),$(dir.$(1))/check-history)
 # hosts share one process.
 INPROCESS_SRC := $(filter %_inprocess_test.c,$(POD_SRC))
 
-.PHONY: tests check check-unit check-pod check-asan check-ubsan check-tsan check-cli check-probe check-install check-lint \
-	check-hotpath
+.PHONY: tests check check-unit check-pod check-asan check-ubsan check-tsan check-cli check-log check-probe check-install \
+	check-lint check-hotpath
 tests: $(call programs,release,$(UNIT_SRC) $(POD_SRC)) $(call runnable,release)
 
 check: $(call programs,release,$(UNIT_SRC) $(POD_SRC)) $(call runnable,release)
@@ -348,6 +348,8 @@ check-tsan: $(call programs,tsan,$(UNIT_SRC) $(INPROCESS_SRC)) $(call runnable,t
 	@$(run_tests) tsan $(filter %_test,$^)
 check-cli: $(O)/liger
 	@LIGER=$(O)/liger $(run_tests) cli scripts/test_cli.sh
+check-log: $(O)/liger
+	@LIGER=$(O)/liger $(run_tests) log scripts/test_log.sh
 check-probe: $(O)/liger
 	@LIGER=$(O)/liger $(run_tests) probe scripts/test_probe.sh
 # What people use of the emulation: libligersim's example, `liger probe memory`.

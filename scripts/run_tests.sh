@@ -128,6 +128,7 @@ all() {
 	part tests check
 	part tests check-hotpath
 	part tests check-cli
+	part tests check-log
 	part tests check-probe
 	part tests check-ligersim
 	part tests check-install

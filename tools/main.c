@@ -2,6 +2,7 @@
 #include "cli.h"
 
 #include "common/bench.h"
+#include "log.h"
 
 #include <liger.h>
 #include <stdio.h>
@@ -17,6 +18,7 @@ struct command {
 
 static const struct command commands[] = {
         {"bench", "run TPC-C or YCSB over several host processes", bench_main},
+        {"log", "read the logs of a data directory", log_main},
         {"pod", "create, look at, check, or destroy a pod", pod_main},
         {"probe", "look at this machine: its memory and dax devices", probe_main},
         {"version", "print the version", version_main},

@@ -8,6 +8,7 @@
 #ifndef LIGER_CXL_REGION_H
 #define LIGER_CXL_REGION_H
 
+#include "cxl/error.h"
 #include "cxl/port.h"
 
 struct region {
@@ -17,9 +18,6 @@ struct region {
 	struct pod_geometry geometry;
 	char uri[256];
 };
-
-/* Fills *err (when not NULL) and returns code. */
-int error_set(struct lg_error *err, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /* Codes and conditions: as lg_pod_create() and lg_pod_destroy(). */
 int region_create(const char *uri, const struct lg_pod_config *config, struct lg_error *err);

@@ -7,7 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Of `bytes` bytes that follow those of which `crc` was returned; 0 to begin. */
+/* Of `bytes` bytes that follow those of which `crc` was returned; 0 to begin.
+ * Two different values of `crc` never give the same result for the same data: so it serves as a seed too. */
 static inline uint32_t crc32c(uint32_t crc, const void *data, size_t bytes)
 {
 	const unsigned char *from = data;
