@@ -106,12 +106,16 @@ static inline struct lg_slice lg_slice(const void *data, size_t bytes)
 
 enum lg_durability {
 	LG_DURABILITY_NONE = 0, /* the pod's memory is the only copy; a host's rows go when it leaves */
-	LG_DURABILITY_CXL =
-	        1, /* a commit is sealed in pod memory: if its host dies, others finish it (docs/durability.md);
-	                         * rows that lie in that host's own memory go with it all the same, in this version */
+	/* A commit is sealed in pod memory: if its host dies, others finish it (docs/durability.md). With a data directory it
+	 * is written to the host's log on disk too, after that, and rows of a host that died or left are rebuilt; without
+	 * one, rows that lie in a host's own memory go with it. */
+	LG_DURABILITY_CXL = 1,
+	/* The same, and a commit counts as durable once its epoch is on disk in every host's log: then it survives the
+	 * loss of the whole pod's power. Until then it has a ticket. Needs a data directory. */
+	LG_DURABILITY_DISK = 2,
 };
 
-/* "none", "cxl"; never NULL. And back; false: there is no such level. */
+/* "none", "cxl", "disk"; never NULL. And back; false: there is no such level. */
 const char *lg_durability_name(enum lg_durability durability);
 bool lg_durability_parse(const char *name, enum lg_durability *durability);
 
@@ -128,15 +132,42 @@ struct lg_pod_config {
 	/* How lg_pod_create() sees pod memory while it makes the pod, as lg_host_config.emulate; default NULL. The pod does
 	 * not keep it: hosts say for themselves. */
 	const char *emulate;
+	/* Where the hosts keep their logs, one directory each under it: docs/log-format.md. It must be empty, or not there;
+	 * every host must see it, at this path or another (lg_host_config.data), and read the others' logs in it. Its file
+	 * `pod` holds this configuration. Default NULL: no logs. With LG_DURABILITY_CXL or LG_DURABILITY_DISK. */
+	const char *data;
 };
 
 /* Sets the defaults named above. */
 void lg_pod_config_init(struct lg_pod_config *config);
 
 /* Creates a region and an empty pod in it. Partition p belongs to host p % hosts until lg_partition_place().
- * Returns: LG_OK; LG_EXISTS (the name is taken: destroy it first); LG_INVALID (URI or configuration);
- *          LG_NOSPACE (the file system, or the parts are too small for that many hosts); LG_SYSTEM. */
+ * Returns: LG_OK; LG_EXISTS (the name is taken: destroy it first; or the data directory holds a pod: lg_pod_recover() it);
+ *          LG_INVALID (URI or configuration); LG_NOSPACE (the file system, or the parts are too small for that many
+ *          hosts); LG_SYSTEM. */
 int lg_pod_create(const char *uri, const struct lg_pod_config *config, struct lg_error *err);
+
+/* What the logs of a pod say, and what was done about it. */
+struct lg_recovery {
+	uint64_t cookie;
+	uint64_t durable_epoch; /* what was committed in this epoch or before is there, and nothing else is */
+	uint64_t
+	        last_epoch; /* the youngest that any log knows of: what is behind durable_epoch was never acknowledged */
+	uint64_t first_epoch; /* the pod goes on behind this one */
+	uint32_t hosts;       /* that have a log */
+	uint32_t tables;
+};
+
+/* Brings a pod back whose region is gone, or whose hosts have all stopped for want of power: creates the region anew, with
+ * the same identity, and the tables and the partition map that the logs tell of. Each host rebuilds its own rows when it
+ * joins (lg_host_open()), so all of them do it at the same time. No host of the pod may run. `data`: as in struct
+ * lg_pod_config. `emulate`: as there. It can be repeated, if it was interrupted, and after lg_pod_destroy().
+ * Returns: LG_OK; LG_NOTFOUND (no pod in that directory); LG_EXISTS (the region is there: destroy it first); LG_INUSE (a
+ *          host of the pod runs, or another process recovers it); LG_CORRUPT (a log is damaged, or lacks what was
+ *          acknowledged: file and offset, or the host, are in the message); LG_MISMATCH (logs of another pod or
+ *          format); as lg_pod_create(). *recovery (may be NULL) is filled as far as it was found out. */
+int lg_pod_recover(
+        const char *uri, const char *data, const char *emulate, struct lg_recovery *recovery, struct lg_error *err);
 
 /* Removes a region. A region that is not a pod is never removed.
  * Returns: LG_OK; LG_NOTFOUND; LG_MISMATCH; LG_INUSE (a host is a member and its process is alive, unless `force`);
@@ -271,21 +302,33 @@ struct lg_host_config {
 	 *     "incoherent", "incoherent:SEED"  through a cache of this host alone that nobody keeps coherent
 	 * The text is needed during lg_host_open() only. */
 	const char *emulate;
+	/* The pod's data directory, where this host sees it; needed if, and only if, the pod has one. Default NULL. */
+	const char *data;
+	uint64_t log_segment_bytes; /* of the log's files; a multiple of 4 KiB, 16 KiB..4 GiB; default 64 MiB */
 };
 
 void lg_host_config_init(struct lg_host_config *config);
 
 /* Attaches to the region and joins the pod as host `config->host_id` (config NULL: the defaults). Starts one service thread.
+ * In a pod with a data directory all committed rows of the host's partitions are there when it returns, rebuilt from the logs.
  * Ownership: *host until lg_host_close().
  * Returns:   LG_OK; LG_NOTFOUND (no region); LG_MISMATCH (not a pod, or another version, layout or incarnation,
  *            or hosts under another emulation); LG_INUSE (the host id is a member); LG_INVALID; LG_LIMIT; LG_NOSPACE;
  *            LG_SYSTEM; LG_UNAVAILABLE (the last host of this id died, and had rows that this one cannot rebuild; or
- *            another host holds one of them for long). */
+ *            another host holds one of them for long, or does not write its log); LG_CORRUPT (of a log: file and
+ *            offset). */
 int lg_host_open(const char *uri, const struct lg_host_config *config, struct lg_host **host, struct lg_error *err);
 
-/* Leaves the pod. All workers must be closed (else LG_INVALID, and the host stays open). The
- * rows of its partitions are gone, whatever the durability; others get LG_UNAVAILABLE for them. */
+/* Leaves the pod. All workers must be closed (else LG_INVALID, and the host stays open). Others get LG_UNAVAILABLE for the
+ * rows of its partitions. In a pod with a data directory all of them are on disk when it returns, and are rebuilt when
+ * the host comes back; else they are gone.
+ * Returns: LG_OK; LG_INVALID; LG_FORKED; LG_NOSPACE, LG_SYSTEM (the log cannot be written: the host is closed all the same;
+ *          once the process has ended, the others take what its redo rings hold into their logs). */
 int lg_host_close(struct lg_host *host);
+
+/* Whether this host's log is written. LG_OK, also of a pod without logs; or the code and, in *err, the reason of a write
+ * that has failed: nothing of this host becomes durable until it is mended. It is tried again once a second. */
+int lg_host_log_state(struct lg_host *host, struct lg_error *err);
 
 /* Makes `host_id` the owner of a partition. Only before the pod's first table: afterwards LG_INVALID. */
 int lg_partition_place(struct lg_host *host, uint32_t partition, uint32_t host_id, struct lg_error *err);
@@ -297,6 +340,7 @@ const char *lg_host_emulation(const struct lg_host *host);
 uint32_t lg_host_id(const struct lg_host *host);
 uint32_t lg_host_count(const struct lg_host *host);
 uint64_t lg_pod_cookie(const struct lg_host *host);
+enum lg_durability lg_host_durability(const struct lg_host *host);
 uint64_t lg_epoch(const struct lg_host *host);
 
 /* ---- Tables ------------------------------------------------------------------------------------------------------ */
@@ -319,7 +363,8 @@ struct lg_table_def {
 
 /* Creates a table, or opens it if it exists with the same definition.
  * Ownership: `def` is copied; *table until lg_host_close().
- * Returns:   LG_OK; LG_EXISTS (another definition: the message says what differs); LG_LIMIT; LG_INVALID; LG_NOSPACE. */
+ * Returns:   LG_OK; LG_EXISTS (another definition: the message says what differs); LG_LIMIT; LG_INVALID; LG_NOSPACE. At
+ *          LG_DURABILITY_DISK lg_sync() makes it durable, as it does rows. */
 int lg_table_create(
         struct lg_host *host, const struct lg_table_def *def, struct lg_table **table, struct lg_error *err);
 
@@ -417,6 +462,54 @@ int lg_commit(struct lg_txn *txn);
 /* Ends the transaction without effect. LG_OK; LG_ENDED; LG_FORKED. */
 int lg_abort(struct lg_txn *txn);
 
+/* ---- When a commit is durable --------------------------------------------------------------------------------------
+ *
+ * At LG_DURABILITY_DISK lg_commit() returns as soon as the commit is sealed in pod memory: from then on all transactions
+ * see it, and no death of a host undoes it. It is durable, and may be told to a client, once its epoch is on disk in the
+ * logs of all hosts: some milliseconds later, for all transactions of that epoch at once. A worker does not have to wait:
+ * it keeps the ticket, runs further transactions, and answers its clients as tickets become durable. That holds for
+ * transactions that only read too: what they have read may not be durable yet.
+ *
+ * A ticket is plain data: it can be stored, and asked about by any host of the pod at any later time. In pods of lower
+ * durability tickets are durable at once.
+ */
+struct lg_ticket {
+	uint64_t epoch; /* 0: durable from the beginning */
+};
+
+/* The ticket of the transaction that `worker` has committed last, by lg_commit() or lg_run(). */
+struct lg_ticket lg_last_ticket(const struct lg_worker *worker);
+
+enum lg_outcome {
+	LG_OUTCOME_PENDING, /* committed, and not durable yet */
+	LG_OUTCOME_DURABLE, /* committed for good */
+	LG_OUTCOME_ABORTED, /* undone: the pod lost its power before it was durable */
+};
+
+/* What became of it; never waits. Returns: LG_OK and *outcome; LG_FORKED. */
+int lg_status(struct lg_host *host, struct lg_ticket ticket, enum lg_outcome *outcome);
+
+/* Waits until it is durable, at most timeout_ms.
+ * Returns: LG_OK; LG_CONFLICT (LG_OUTCOME_ABORTED); LG_UNAVAILABLE (not yet, after timeout_ms); LG_FENCED; LG_NOSPACE, LG_SYSTEM
+ *          (not yet, and this host's log cannot be written: lg_host_log_state()); LG_FORKED. */
+int lg_wait(struct lg_host *host, struct lg_ticket ticket, uint32_t timeout_ms);
+
+/* Calls `durable` once the ticket is, on the service thread, which it must not hold up, or at once, on this thread, if it
+ * is already. What is still waited for when the host closes is called then, with `code` as lg_wait() would return; else
+ * it is LG_OK. Returns: LG_OK; LG_NOSPACE; LG_FORKED. */
+int lg_notify(struct lg_host *host, struct lg_ticket ticket, void (*durable)(void *argument, int code), void *argument);
+
+/* lg_commit(), and then lg_wait() without end. Returns: as both; after LG_FENCED, LG_NOSPACE and LG_SYSTEM lg_status() of
+ * lg_last_ticket() tells whether it was committed. */
+int lg_commit_durable(struct lg_txn *txn);
+
+/* Waits until all that this host has committed, loaded and created so far is durable on disk, in any pod with a data
+ * directory. Returns: as lg_wait(). */
+int lg_sync(struct lg_host *host, uint32_t timeout_ms);
+
+/* The epoch that is durable in the logs of all hosts; 0: there are none. */
+uint64_t lg_durable_epoch(const struct lg_host *host);
+
 enum lg_abort_reason {
 	LG_ABORT_USER,       /* lg_abort() */
 	LG_ABORT_INTENT,     /* a row stayed under another's intent */
@@ -479,6 +572,11 @@ struct lg_stats {
 	/* of hosts that died: recoveries finished here, shared rows that got what was sealed, words that were freed */
 	uint64_t recoveries, rows_redone, words_freed;
 	uint64_t redo_bytes; /* of sealed records */
+	uint64_t ring_waits; /* times that a commit waited for room in its redo ring */
+	/* of the log on disk */
+	uint64_t log_batches, log_bytes; /* written, and durable; with headers and padding */
+	uint64_t rows_rebuilt,
+	        rebuild_bytes; /* when the host joined: rows, and bytes of logs that were read for them */
 	/* accesses to pod memory */
 	uint64_t word_writes;     /* atomic stores and read-modify-writes to HWcc */
 	uint64_t epoch_publishes; /* those of them that tell the pod the oldest running epoch: one a worker and epoch */

@@ -3,6 +3,7 @@
 
 #include "common/bench.h"
 #include "log.h"
+#include "recover.h"
 
 #include <liger.h>
 #include <stdio.h>
@@ -21,6 +22,7 @@ static const struct command commands[] = {
         {"log", "read the logs of a data directory", log_main},
         {"pod", "create, look at, check, or destroy a pod", pod_main},
         {"probe", "look at this machine: its memory and dax devices", probe_main},
+        {"recover", "bring a pod back from its logs", recover_main},
         {"version", "print the version", version_main},
         {"help", "print this, or the help of a command", help_main},
 };

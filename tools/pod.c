@@ -85,7 +85,9 @@ static int create_help(void)
 	       "  --hwcc-mib N     hardware-coherent part in MiB, an even number (default %ju)\n"
 	       "  --swcc-mib N     the rest in MiB, an even number (default %ju)\n"
 	       "  --epoch-ms N     length of an epoch in milliseconds, 1 to 1000 (default %u)\n"
-	       "  --durability L   none, or cxl: commits are sealed in pod memory (default none)\n"
+	       "  --durability L   none; cxl: commits are sealed in pod memory; disk: and durable on disk (default "
+	       "none)\n"
+	       "  --data DIR       for the logs of its hosts, with cxl or disk (needed by disk); it must be empty\n"
 	       "  --emulate MODE   how this command writes it: delay:PROFILE, incoherent[:SEED], direct\n"
 	       "                   (default: $LIGER_EMULATE, else direct); hosts say for themselves\n",
 	        LG_MAX_HOSTS, config.hosts, LG_MAX_PARTITIONS, config.partitions, (uintmax_t)(config.hwcc_bytes >> 20),
@@ -145,7 +147,14 @@ static int pod_create(int argc, char **argv)
 			if (!level)
 				return CLI_USAGE;
 			if (!lg_durability_parse(level, &config.durability))
-				return cli_usage_error(args.command, "--durability: %.40s is none of none, cxl", level);
+				return cli_usage_error(
+				        args.command, "--durability: %.40s is none of none, cxl, disk", level);
+			continue;
+		}
+		if (strcmp(argument, "--data") == 0) {
+			config.data = cli_value(&args);
+			if (!config.data)
+				return CLI_USAGE;
 			continue;
 		}
 		if (strcmp(argument, "--emulate") == 0) {

@@ -22,6 +22,17 @@ enum phase { PHASE_WARMUP, PHASE_MEASURE, PHASE_STOP };
 
 enum { LINE_BYTES = 128 /* two lines: the prefetcher fetches them in pairs */, TICK_MS = 20, STOP_MS = 5000 };
 
+/* Commits of a worker that are not durable yet; a worker that has so many waits. */
+enum { MAX_PENDING = 1 << 16, DURABLE_MS = 10000 };
+
+/* A commit whose client has no answer yet: it is counted, and its latency taken, when it is durable. */
+struct pending {
+	struct lg_ticket ticket;
+	struct bench_outcome outcome;
+	uint64_t begin;
+	bool measured;
+};
+
 /* One worker of this host, on lines of its own. */
 struct host_worker {
 	_Alignas(LINE_BYTES) struct bench_worker bench;
@@ -35,6 +46,9 @@ struct host_worker {
 	uint64_t commits[BENCH_MAX_TYPES], rolled_back[BENCH_MAX_TYPES];
 	struct histogram latency[BENCH_MAX_TYPES];
 	bool measuring;
+	struct pending
+	        *pending; /* a ring: from `first` up to `last`, both growing; NULL: commits are durable at once */
+	uint64_t first, last;
 	struct lg_stats accesses; /* in the measured phase; until its end, at its beginning */
 };
 
@@ -48,6 +62,7 @@ struct host_run {
 	struct gang gang;
 	bool gang_open;
 	struct host_worker *worker;
+	enum lg_durability durability;    /* of the pod */
 	struct ticks_mark mark;           /* when the host began */
 	uint64_t rated_commits, rated_ns; /* as of the last rate that was told */
 	uint32_t check_step;
@@ -92,6 +107,13 @@ static void task_open(void *arg, uint32_t index)
 	if (code != LG_OK) {
 		worker_fail(w, code, "cannot open its part of the workload", lg_strerror(code));
 		return;
+	}
+	if (r->durability == LG_DURABILITY_DISK) {
+		w->pending = calloc(MAX_PENDING, sizeof(*w->pending));
+		if (!w->pending) {
+			worker_fail(w, LG_NOSPACE, "cannot open", "out of memory");
+			return;
+		}
 	}
 	w->workload_open = true;
 	w->to_load = r->workload->load_rows(&w->bench);
@@ -140,6 +162,50 @@ static void end_measuring(struct host_worker *w)
 	stats_since(&w->accesses, &before);
 }
 
+/* Answers the clients whose commits are durable by now. `wait`: all of them. False: the log failed. */
+static bool answer(struct host_worker *w, bool wait)
+{
+	struct lg_host *host = w->bench.bench->host;
+	uint64_t durable = lg_durable_epoch(host), now = ticks_now();
+
+	for (; w->first < w->last; w->first++) {
+		struct pending *p = &w->pending[w->first % MAX_PENDING];
+
+		if (p->ticket.epoch > durable) {
+			if (!wait)
+				return true;
+			int code = lg_wait(host, p->ticket, DURABLE_MS);
+			if (code != LG_OK) {
+				struct lg_error err = {0};
+				(void)lg_host_log_state(host, &err);
+				worker_fail(w, code, "a commit does not become durable",
+				        err.message[0] ? err.message : lg_strerror(code));
+				return false;
+			}
+			durable = lg_durable_epoch(host);
+			now = ticks_now();
+		}
+		if (p->measured)
+			count(w, &p->outcome, ticks_to_ns(p->begin, now, w->run->scale));
+	}
+	return true;
+}
+
+/* A transaction has ended: answers its client, or keeps it for later. */
+static bool answer_or_keep(struct host_worker *w, const struct bench_outcome *outcome, uint64_t begin, uint64_t end)
+{
+	if (!w->pending) {
+		if (w->measuring)
+			count(w, outcome, ticks_to_ns(begin, end, w->run->scale));
+		return true;
+	}
+	struct lg_ticket ticket = lg_last_ticket(w->bench.worker);
+	if (!answer(w, w->last - w->first == MAX_PENDING))
+		return false;
+	w->pending[w->last++ % MAX_PENDING] = (struct pending){ticket, *outcome, begin, w->measuring};
+	return true;
+}
+
 static void task_run(void *arg, uint32_t index)
 {
 	struct host_run *r = arg;
@@ -151,6 +217,7 @@ static void task_run(void *arg, uint32_t index)
 		int phase = atomic_load_explicit(&r->phase, memory_order_acquire);
 		if (phase == PHASE_STOP) {
 			end_measuring(w);
+			(void)answer(w, true); /* a failure is noted */
 			return;
 		}
 		if (phase == PHASE_MEASURE && !w->measuring)
@@ -168,8 +235,8 @@ static void task_run(void *arg, uint32_t index)
 		atomic_store_explicit(
 		        &w->live, atomic_load_explicit(&w->live, memory_order_relaxed) + 1, memory_order_relaxed);
 		/* Counted by where it began: the one that straddles the end makes up for the one at the beginning. */
-		if (phase == PHASE_MEASURE)
-			count(w, &outcome, ticks_to_ns(begin, end, r->scale));
+		if (!answer_or_keep(w, &outcome, begin, end))
+			return;
 		begin = end;
 	}
 }
@@ -456,12 +523,14 @@ static bool join(struct host_run *r, uint32_t host_id, const atomic_bool *stop)
 	lg_host_config_init(&config);
 	config.host_id = host_id;
 	config.emulate = r->o->emulate;
+	config.data = r->o->data;
 	config.max_workers = r->o->workers + 1; /* and the coordinator */
 	/* On a busy machine a host may not run for seconds: it is the coordinators who say when one has vanished. */
 	config.request_timeout_ms = CONTROL_SILENCE_S * 1000;
 	if (lg_host_open(r->uri, &config, &r->bench.host, &err) != LG_OK)
 		return say(r, err.message);
 	r->bench.host_count = lg_host_count(r->bench.host);
+	r->durability = lg_host_durability(r->bench.host);
 	if (host_id == 0 && r->workload->place && r->workload->place(&r->bench, &err) != LG_OK)
 		return say(r, err.message);
 	if (lg_worker_open(r->bench.host, &r->control.worker, &err) != LG_OK)
@@ -499,6 +568,7 @@ static void close_workers(struct host_run *r)
 			r->workload->worker_close(&w->bench);
 		if (w->bench.worker)
 			lg_worker_close(w->bench.worker);
+		free(w->pending);
 	}
 }
 

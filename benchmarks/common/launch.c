@@ -270,6 +270,7 @@ int launch_all(const struct options *o)
 	printf("liger bench %s: %u host%s of %u worker%s, seed %llu, pod %s\n", o->workload->name, o->hosts,
 	        o->hosts == 1 ? "" : "s", o->workers, o->workers == 1 ? "" : "s", (unsigned long long)o->seed, l.uri);
 	pod.emulate = o->emulate;
+	pod.data = o->data;
 	if (lg_pod_create(l.uri, &pod, &err) != LG_OK) {
 		say(err.message);
 		sigprocmask(SIG_SETMASK, &l.before, NULL);

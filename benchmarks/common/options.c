@@ -32,8 +32,10 @@ static const struct driver_option driver_options[] = {
         {"--hwcc-mib", "N", "hardware-coherent part of it (default: by workload)", KIND_U64, false, AT(hwcc_mib), 2,
                 1 << 20},
         {"--swcc-mib", "N", "the rest of it (default: by workload)", KIND_U64, false, AT(swcc_mib), 2, 1 << 24},
-        {"--durability", "LEVEL", "of it: none, or cxl (sealed in pod memory) (default none)", KIND_TEXT, false,
+        {"--durability", "LEVEL", "of it: none, cxl (sealed in pod memory), disk (default none)", KIND_TEXT, false,
                 AT(durability), 0, 0},
+        {"--data", "DIR", "of it, for its logs; with cxl or disk (needed by disk); it must be empty", KIND_TEXT, false,
+                AT(data), 0, 0},
         {"--attach", "URI", "run one host of a pod that exists (liger pod create)", KIND_TEXT, false, AT(attach), 0, 0},
         {"--host-id", "K", "with --attach: which host", KIND_U32, false, AT(host_id), 0, LG_MAX_HOSTS - 1},
         {"--join-seconds", "S", "how long to wait for hosts to appear (default 30)", KIND_SECONDS, false,
@@ -131,7 +133,7 @@ static bool find_option(const struct options *o, const char *text, struct argume
 /* What only makes sense together, or not together. */
 static bool check_together(const struct options *o, char *err, size_t err_bytes)
 {
-	enum lg_durability durability;
+	enum lg_durability durability = LG_DURABILITY_NONE;
 
 	if (o->attach && !o->host_id_given)
 		snprintf(err, err_bytes, "--attach needs --host-id: which host of the pod this one is");
@@ -141,7 +143,11 @@ static bool check_together(const struct options *o, char *err, size_t err_bytes)
 		snprintf(err, err_bytes,
 		        "--attach takes a pod as it is: --uri, --hwcc-mib, --swcc-mib and --durability make a new one");
 	else if (o->durability && !lg_durability_parse(o->durability, &durability))
-		snprintf(err, err_bytes, "--durability: %.40s is none of none, cxl", o->durability);
+		snprintf(err, err_bytes, "--durability: %.40s is none of none, cxl, disk", o->durability);
+	else if (!o->attach && o->durability && durability == LG_DURABILITY_DISK && !o->data)
+		snprintf(err, err_bytes, "--durability disk needs --data: a directory for the logs");
+	else if (!o->attach && o->data && (!o->durability || durability == LG_DURABILITY_NONE))
+		snprintf(err, err_bytes, "--data goes with --durability cxl or disk");
 	else if (o->hwcc_mib % 2 != 0)
 		snprintf(err, err_bytes, "--hwcc-mib: %llu is odd: parts are multiples of 2 MiB",
 		        (unsigned long long)o->hwcc_mib);

@@ -14,6 +14,7 @@ struct options {
 	double seconds, warmup_seconds, join_seconds;
 	const char *json_path, *uri, *attach; /* NULL: none */
 	const char *durability;               /* of the pod to create; NULL: none */
+	const char *data;                     /* its data directory; NULL: none */
 	const char *emulate;                  /* as in struct lg_host_config */
 	bool hosts_given, host_id_given;
 	bool check, quiet, pin;

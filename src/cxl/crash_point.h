@@ -29,6 +29,9 @@
 	P(MID_GROW, "a larger frame is written, the word does not name its version yet")                               \
 	P(MID_DIRECTORY, "a larger directory is written, its root not yet")                                            \
 	P(AFTER_CLAIM, "an extent or word block was claimed from the pod")                                             \
+	P(LOG_SUBMIT, "a batch of the log is gathered, not a byte of it written")                                      \
+	P(LOG_WRITTEN, "a batch of the log is being written, or written and not known durable")                        \
+	P(REBUILT, "a host that comes back has rebuilt its rows, and is not live yet")                                 \
 	P(IN_CATALOG, "the catalog's lock is held, the table not counted yet")                                         \
 	P(RECOVERY_CLAIMED, "a dead host is claimed, nothing of it recovered")                                         \
 	P(RECOVERY_MID_REDO, "a row of a dead host's commit is written, its word not released")                        \

@@ -36,7 +36,8 @@ static const char *const reason_text[LG_ABORT_REASON_COUNT] = {
         [LG_ABORT_ERROR] = "error",
 };
 
-static const char *const durability_text[] = {[LG_DURABILITY_NONE] = "none", [LG_DURABILITY_CXL] = "cxl"};
+static const char *const durability_text[] = {
+        [LG_DURABILITY_NONE] = "none", [LG_DURABILITY_CXL] = "cxl", [LG_DURABILITY_DISK] = "disk"};
 enum { DURABILITY_COUNT = sizeof durability_text / sizeof durability_text[0] };
 
 const char *lg_durability_name(enum lg_durability durability)

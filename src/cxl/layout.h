@@ -42,7 +42,7 @@ enum {
 	EXTENT_BYTES = 1 << 20,
 	WORDS_PER_BLOCK = 512,
 	WORD_BLOCK_BYTES = WORDS_PER_BLOCK * 8,
-	POD_FORMAT_VERSION = 3,
+	POD_FORMAT_VERSION = 4,
 	CHANNEL_LANES = 2,   /* requests and replies apart: a reply never waits behind a request */
 	CHANNEL_LINES = 128, /* of a lane; a power of two; one line more acknowledges */
 	CHANNEL_BYTES = (CHANNEL_LINES + 1) * LINE_BYTES,
@@ -68,13 +68,14 @@ struct pod_header {
 	uint64_t region_bytes, hwcc_bytes, swcc_bytes;
 	uint32_t host_count, partition_count, epoch_ms, durability;
 	uint32_t redo_workers, redo_ring_bytes;
+	uint64_t logged; /* 1: every host keeps a log on disk; 0 */
 	uint64_t extent_owners_offset, extent_count;
 	uint64_t block_owners_offset, block_count;
 	uint64_t words_offset;
 	uint64_t catalog_offset, roots_offset, channels_offset, redo_offset, redo_bytes, extents_offset;
 	uint64_t checksum; /* XXH3 of the header's bytes from format_version to here */
 };
-static_assert(sizeof(struct pod_header) == 176 && offsetof(struct pod_header, checksum) == 168, "the header's format");
+static_assert(sizeof(struct pod_header) == 184 && offsetof(struct pod_header, checksum) == 176, "the header's format");
 
 struct pod_clock {
 	_Atomic uint64_t epoch;    /* starts at 1, never 0 */
@@ -101,7 +102,12 @@ struct pod_member {
 	uint64_t unused[2];
 	/* a line of its own: read by owners that wait to reuse */
 	_Atomic uint64_t oldest_epoch; /* of this host's running transactions; UINT64_MAX when it is no member */
-	uint64_t unused2[7];
+	/* Of its log on disk, in a pod that is logged; each grows, and is written by its host alone. */
+	_Atomic uint64_t
+	        log_epoch; /* this epoch and all before it are durable there; UINT64_MAX: it is not waited for */
+	_Atomic uint64_t sealed_epoch;     /* the youngest of a record that its log has, or will have next */
+	_Atomic uint64_t checkpoint_epoch; /* logs are needed from this epoch on to rebuild its rows */
+	uint64_t unused2[4];
 };
 static_assert(sizeof(struct pod_member) == 128 && offsetof(struct pod_member, oldest_epoch) == 64, "two lines");
 

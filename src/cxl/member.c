@@ -329,6 +329,60 @@ uint64_t member_pod_oldest(const struct cxl_port *port)
 	return oldest;
 }
 
+static pod_off log_word_offset(const struct cxl_port *port, unsigned host, enum member_log_word which)
+{
+	static const size_t offsets[] = {offsetof(struct pod_member, log_epoch),
+	        offsetof(struct pod_member, sealed_epoch), offsetof(struct pod_member, checkpoint_epoch)};
+	return member_offset(port, host) + offsets[which];
+}
+
+uint64_t member_log_word(const struct cxl_port *port, unsigned host, enum member_log_word which)
+{
+	/* [member.log] seq_cst; pairs with member_set_log_word(). */
+	return port_word_load(port, log_word_offset(port, host, which), memory_order_seq_cst);
+}
+
+void member_set_log_word(struct cxl_port *port, unsigned host, enum member_log_word which, uint64_t epoch)
+{
+	pod_off word = log_word_offset(port, host, which);
+	port->counts.word_writes++;
+	/* [member.log] seq_cst: who joins stores that it is waited for, then loads the epoch that it answers for. */
+	port_word_store(port, word, epoch, memory_order_seq_cst);
+	port_write_back(port, word);
+	port_fence(port);
+}
+
+uint64_t member_pod_durable(const struct cxl_port *port)
+{
+	/* [member.log] Twice: if a host is not waited for in the second pass, whatever the first pass has seen of the others was stored
+	 * before that host joined, and so is of an epoch that had ended by then, which it answers for. */
+	uint64_t least = UINT64_MAX;
+	for (unsigned pass = 0; pass < 2; pass++)
+		for (unsigned host = 0; host < port->geometry->host_count; host++) {
+			uint64_t epoch = member_log_word(port, host, MEMBER_LOG_EPOCH);
+			least = epoch < least ? epoch : least;
+		}
+	return least;
+}
+
+uint64_t member_pod_sealed(const struct cxl_port *port)
+{
+	uint64_t greatest = 0;
+	for (unsigned host = 0; host < port->geometry->host_count; host++) {
+		uint64_t epoch = member_log_word(port, host, MEMBER_SEALED_EPOCH);
+		greatest = epoch > greatest ? epoch : greatest;
+	}
+	return greatest;
+}
+
+void member_restore(struct cxl_port *port, unsigned host, uint64_t incarnation)
+{
+	/* Relaxed: nobody knows of the region yet. */
+	port_word_store(port, member_offset(port, host) + STATE,
+	        incarnation << INCARNATION_SHIFT | (incarnation ? LG_MEMBER_LEFT : LG_MEMBER_FREE),
+	        memory_order_relaxed);
+}
+
 void partition_place(struct cxl_port *port, uint32_t partition, unsigned host)
 {
 	assert(partition < port->geometry->partition_count && host < port->geometry->host_count);

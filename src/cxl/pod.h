@@ -87,6 +87,25 @@ uint64_t member_oldest(const struct cxl_port *port, unsigned host);
  * an epoch before it can be reused. */
 uint64_t member_pod_oldest(const struct cxl_port *port);
 
+/* ---- Logs on disk, of a pod that is logged (recovery/stream.h) ---- */
+
+enum member_log_word {
+	MEMBER_LOG_EPOCH,        /* durable in its log through this epoch; LOG_EPOCH_UNCOUNTED: not waited for */
+	MEMBER_SEALED_EPOCH,     /* the youngest epoch of what it has logged, or is about to */
+	MEMBER_CHECKPOINT_EPOCH, /* its rows need the logs from this epoch on */
+};
+#define LOG_EPOCH_UNCOUNTED UINT64_MAX
+
+uint64_t member_log_word(const struct cxl_port *port, unsigned host, enum member_log_word which);
+/* By the member itself, or by who recovers it. Written back and fenced: seen by all when it returns. */
+void member_set_log_word(struct cxl_port *port, unsigned host, enum member_log_word which, uint64_t epoch);
+/* The epoch that is durable in every log that is waited for; never an epoch that has not ended. UINT64_MAX: none is. */
+uint64_t member_pod_durable(const struct cxl_port *port);
+/* The youngest that any member has sealed. */
+uint64_t member_pod_sealed(const struct cxl_port *port);
+/* Of a region that is being made: a host that had so many incarnations, and has left. */
+void member_restore(struct cxl_port *port, unsigned host, uint64_t incarnation);
+
 /* ---- Partition map ---- */
 
 static inline unsigned partition_owner(const struct cxl_port *port, uint32_t partition)

@@ -1,4 +1,4 @@
-/* pod_admin.c: the public calls on a pod that need no host: create, destroy, info. */
+/* pod_admin.c: the public calls on a pod that need no host: destroy and info (create, which may have a data directory: recovery/restart.c). */
 #include <stdio.h>
 
 #include "cxl/catalog.h"
@@ -18,14 +18,6 @@ void lg_pod_config_init(struct lg_pod_config *config)
 	        .durability = LG_DURABILITY_NONE,
 	        .redo_workers = 16,
 	        .redo_ring_bytes = 512 << 10};
-}
-
-int lg_pod_create(const char *uri, const struct lg_pod_config *config, struct lg_error *err)
-{
-	if (!config)
-		return error_set(
-		        err, LG_INVALID, "lg_pod_create() needs a configuration: lg_pod_config_init() makes one");
-	return region_create(uri, config, err);
 }
 
 int lg_pod_destroy(const char *uri, bool force, struct lg_error *err)

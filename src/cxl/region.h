@@ -20,7 +20,17 @@ struct region {
 };
 
 /* Codes and conditions: as lg_pod_create() and lg_pod_destroy(). */
-int region_create(const char *uri, const struct lg_pod_config *config, struct lg_error *err);
+/* What a new pod begins with, where it is not empty: one that comes back from its logs. */
+struct region_birth {
+	uint64_t cookie;
+	/* Called when the region is an empty pod that nobody can attach to yet. Not LG_OK: there will be no pod. */
+	int (*fill)(struct cxl_port *port, void *argument, struct lg_error *err);
+	void *argument;
+};
+
+/* birth NULL: empty, with a cookie that is chosen here. */
+int region_create(
+        const char *uri, const struct lg_pod_config *config, const struct region_birth *birth, struct lg_error *err);
 int region_destroy(const char *uri, const char *emulate, bool force, struct lg_error *err);
 
 /* Maps and verifies: size, magic, format version, layout hash, checksum, and that every part of the geometry lies where

@@ -123,22 +123,28 @@ static void write_header(struct cxl_port *port, const struct pod_geometry *g)
 }
 
 /* The region is all zeros but for its magic, and nobody uses it: plain order is enough until the magic. */
-static void write_empty_pod(struct cxl_port *port)
+static int write_pod(struct cxl_port *port, const struct region_birth *birth, struct lg_error *err)
 {
 	const struct pod_geometry *g = port->geometry;
 	port_word_store(port, POD_CLOCK_OFFSET + offsetof(struct pod_clock, epoch), 1, memory_order_relaxed);
-	for (unsigned host = 0; host < LG_MAX_HOSTS; host++)
-		port_word_store(port,
-		        POD_MEMBERS_OFFSET + host * sizeof(struct pod_member) +
-		                offsetof(struct pod_member, oldest_epoch),
-		        UINT64_MAX, memory_order_relaxed);
+	for (unsigned host = 0; host < LG_MAX_HOSTS; host++) {
+		pod_off member = POD_MEMBERS_OFFSET + host * sizeof(struct pod_member);
+		port_word_store(
+		        port, member + offsetof(struct pod_member, oldest_epoch), UINT64_MAX, memory_order_relaxed);
+		port_word_store(port, member + offsetof(struct pod_member, log_epoch), LOG_EPOCH_UNCOUNTED,
+		        memory_order_relaxed);
+	}
 	for (uint32_t p = 0; p < g->partition_count; p++)
 		partition_place(port, p, p % g->host_count);
+	int code = birth ? birth->fill(port, birth->argument, err) : LG_OK;
+	if (code != LG_OK)
+		return code;
 	write_header(port, g);
 	write_back(port, g->words_offset); /* it is there for good before the magic is */
 	/* [header.magic] Release; pairs with pod_header_verify(): everything above is there before it. */
 	port_word_store(port, offsetof(struct pod_header, magic), POD_MAGIC, memory_order_release);
 	write_back(port, LINE_BYTES);
+	return LG_OK;
 }
 
 /* Of a region that was mapped: by whoever creates or destroys it, under the emulation that it was told. */
@@ -168,16 +174,16 @@ static void admin_end(struct admin *admin)
 	emulation_end_lossy(&admin->emulation, &admin->region);
 }
 
-static int make_empty_pod(
-        const struct region_place *place, uint8_t *base, const struct pod_geometry *geometry, struct lg_error *err)
+static int make_pod(const struct region_place *place, uint8_t *base, const struct pod_geometry *geometry,
+        const struct region_birth *birth, struct lg_error *err)
 {
 	struct admin admin;
 	int code = admin_begin(&admin, place, base, geometry, err);
 	if (code)
 		return code;
-	write_empty_pod(&admin.port);
+	code = write_pod(&admin.port, birth, err);
 	admin_end(&admin);
-	return LG_OK;
+	return code;
 }
 
 static int choose_cookie(uint64_t *cookie, struct lg_error *err)
@@ -190,8 +196,8 @@ static int choose_cookie(uint64_t *cookie, struct lg_error *err)
 }
 
 /* Makes the pod in a file that was just made. */
-static int create_in(
-        const struct region_place *place, int fd, const struct pod_geometry *geometry, struct lg_error *err)
+static int create_in(const struct region_place *place, int fd, const struct pod_geometry *geometry,
+        const struct region_birth *birth, struct lg_error *err)
 {
 	const char *uri = place->uri;
 	uint64_t bytes = geometry->region_bytes;
@@ -218,12 +224,13 @@ static int create_in(
 	if (!code)
 		code = region_node_verify(place, base, bytes, LG_SYSTEM, err);
 	if (!code)
-		code = make_empty_pod(place, base, geometry, err);
+		code = make_pod(place, base, geometry, birth, err);
 	region_unmap(base, bytes);
 	return code;
 }
 
-static int create_in_file(const struct region_place *place, const struct pod_geometry *geometry, struct lg_error *err)
+static int create_in_file(const struct region_place *place, const struct pod_geometry *geometry,
+        const struct region_birth *birth, struct lg_error *err)
 {
 	int fd = place->backend->open(place->name, O_RDWR | O_CREAT | O_EXCL);
 	if (fd < 0 && errno == EEXIST)
@@ -233,7 +240,7 @@ static int create_in_file(const struct region_place *place, const struct pod_geo
 		        place->uri);
 	if (fd < 0)
 		return error_set(err, LG_SYSTEM, "cannot create %s: %m", place->uri);
-	int code = create_in(place, fd, geometry, err);
+	int code = create_in(place, fd, geometry, birth, err);
 	if (code)
 		(void)place->backend->remove(place->name); /* we made it; the first error is the one to tell */
 	(void)close(fd);                                   /* written through the mapping only */
@@ -251,7 +258,8 @@ static int lock_now(const char *verb, const struct region_place *place, int fd, 
 	return error_set(err, LG_SYSTEM, "cannot lock %s: flock: %m", place->uri);
 }
 
-static int create_on_device(const struct region_place *place, const struct pod_geometry *geometry, struct lg_error *err)
+static int create_on_device(const struct region_place *place, const struct pod_geometry *geometry,
+        const struct region_birth *birth, struct lg_error *err)
 {
 	uint64_t device_bytes, bytes = geometry->region_bytes;
 	uint8_t *base;
@@ -273,7 +281,7 @@ static int create_on_device(const struct region_place *place, const struct pod_g
 		code = dax_claim(place, base, err);
 		if (!code) {
 			dax_zero(base, bytes);
-			code = make_empty_pod(place, base, geometry, err);
+			code = make_pod(place, base, geometry, birth, err);
 		}
 		region_unmap(base, bytes);
 	}
@@ -281,7 +289,8 @@ static int create_on_device(const struct region_place *place, const struct pod_g
 	return code;
 }
 
-int region_create_at(const struct region_place *place, const struct lg_pod_config *config, struct lg_error *err)
+int region_create_at(const struct region_place *place, const struct lg_pod_config *config,
+        const struct region_birth *birth, struct lg_error *err)
 {
 	struct pod_geometry geometry;
 	int code = emulation_check(place->uri, emulation_mode(place->emulate), err);
@@ -289,22 +298,25 @@ int region_create_at(const struct region_place *place, const struct lg_pod_confi
 		code = region_node_check(place, err);
 	if (!code)
 		code = pod_geometry_compute(config, &geometry, err);
-	if (!code)
+	if (!code && birth)
+		geometry.cookie = birth->cookie;
+	else if (!code)
 		code = choose_cookie(&geometry.cookie, err);
 	if (code)
 		return code;
-	return place->backend->is_device ? create_on_device(place, &geometry, err)
-	                                 : create_in_file(place, &geometry, err);
+	return place->backend->is_device ? create_on_device(place, &geometry, birth, err)
+	                                 : create_in_file(place, &geometry, birth, err);
 }
 
-int region_create(const char *uri, const struct lg_pod_config *config, struct lg_error *err)
+int region_create(
+        const char *uri, const struct lg_pod_config *config, const struct region_birth *birth, struct lg_error *err)
 {
 	struct region_place place;
 	int code = region_place_of(uri, &place, err);
 	if (code)
 		return code;
 	place.emulate = config->emulate;
-	return region_create_at(&place, config, err);
+	return region_create_at(&place, config, birth, err);
 }
 
 /* On a device a member may be a process of another machine, of which nobody here can tell whether it is alive. */

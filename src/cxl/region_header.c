@@ -69,6 +69,7 @@ uint64_t pod_layout_hash(void)
 	        sizeof(struct redo_place),
 	        REDO_FORMAT,
 	        offsetof(struct pod_member, oldest_epoch),
+	        offsetof(struct pod_member, log_epoch),
 	        sizeof(struct pod_doorbell),
 	        sizeof(struct catalog_entry),
 	        offsetof(struct catalog_entry, by),
@@ -93,9 +94,16 @@ static int config_check(const struct lg_pod_config *config, struct lg_error *err
 		        err, LG_INVALID, "a pod has 1 to %d partitions, not %u", LG_MAX_PARTITIONS, config->partitions);
 	if (config->epoch_ms < 1 || config->epoch_ms > 1000)
 		return error_set(err, LG_INVALID, "an epoch has 1 to 1000 ms, not %u", config->epoch_ms);
-	if (config->durability != LG_DURABILITY_NONE && config->durability != LG_DURABILITY_CXL)
-		return error_set(err, LG_INVALID, "this version knows the durability none (0) and cxl (1), not %d",
+	if (config->durability != LG_DURABILITY_NONE && config->durability != LG_DURABILITY_CXL &&
+	        config->durability != LG_DURABILITY_DISK)
+		return error_set(err, LG_INVALID,
+		        "this version knows the durability none (0), cxl (1) and disk (2), not %d",
 		        (int)config->durability);
+	if (config->durability == LG_DURABILITY_DISK && !config->data)
+		return error_set(err, LG_INVALID, "a pod of durability disk needs a data directory for its logs");
+	if (config->durability == LG_DURABILITY_NONE && config->data)
+		return error_set(err, LG_INVALID,
+		        "a pod of durability none keeps no logs: a data directory makes sense with cxl or disk");
 	if (config->durability != LG_DURABILITY_NONE &&
 	        (config->redo_workers < 1 || config->redo_workers > LG_MAX_WORKERS))
 		return error_set(err, LG_INVALID, "1 to %d workers of a host have a redo ring, not %u", LG_MAX_WORKERS,
@@ -157,6 +165,7 @@ int pod_geometry_compute(const struct lg_pod_config *config, struct pod_geometry
 	uint64_t channels_end =
 	        g.channels_offset + (uint64_t)g.host_count * g.host_count * CHANNEL_LANES * CHANNEL_BYTES;
 	g.redo_offset = round_up(channels_end, 4096);
+	g.logged = config->data != NULL;
 	if (config->durability != LG_DURABILITY_NONE) {
 		g.redo_workers = config->redo_workers;
 		g.redo_ring_bytes = config->redo_ring_bytes;
@@ -209,6 +218,7 @@ void pod_header_fill(struct pod_header *header, const struct pod_geometry *g)
 	header->channels_offset = g->channels_offset;
 	header->redo_workers = g->redo_workers;
 	header->redo_ring_bytes = g->redo_ring_bytes;
+	header->logged = g->logged;
 	header->redo_offset = g->redo_offset;
 	header->redo_bytes = (uint64_t)g->host_count * g->redo_workers * g->redo_ring_bytes;
 	header->extents_offset = g->extents_offset;
@@ -266,7 +276,8 @@ int pod_header_verify(const char *uri, const struct pod_header *mapped, uint64_t
 	        .epoch_ms = h.epoch_ms,
 	        .durability = (enum lg_durability)h.durability,
 	        .redo_workers = h.redo_workers,
-	        .redo_ring_bytes = h.redo_ring_bytes};
+	        .redo_ring_bytes = h.redo_ring_bytes,
+	        .data = h.logged ? "" : NULL}; /* where is for each host to know */
 	struct lg_error why = {0};
 	if (pod_geometry_compute(&config, geometry, &why))
 		return error_set(err, LG_MISMATCH, "the header of %s describes no pod: %.300s", uri, why.message);

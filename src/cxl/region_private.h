@@ -32,7 +32,8 @@ struct region_place {
 int region_place_of(const char *uri, struct region_place *place, struct lg_error *err);
 
 /* What region_create(), region_destroy(), region_attach() do, once the URI is parsed. */
-int region_create_at(const struct region_place *place, const struct lg_pod_config *config, struct lg_error *err);
+int region_create_at(const struct region_place *place, const struct lg_pod_config *config,
+        const struct region_birth *birth, struct lg_error *err);
 int region_destroy_at(const struct region_place *place, bool force, struct lg_error *err);
 int region_attach_at(const struct region_place *place, bool writable, uint64_t expect_cookie, struct region *region,
         struct lg_error *err);

@@ -12,7 +12,8 @@ enum { LEAVE_TIMEOUT_NS = 1000000000, LEAST_LEASE_MS = 10 };
 
 void lg_host_config_init(struct lg_host_config *config)
 {
-	*config = (struct lg_host_config){.max_workers = 16, .request_timeout_ms = 1000, .lease_ms = 100};
+	*config = (struct lg_host_config){
+	        .max_workers = 16, .request_timeout_ms = 1000, .lease_ms = 100, .log_segment_bytes = 64 << 20};
 }
 
 uint64_t host_oldest(struct lg_host *host, const struct cxl_port *port)
@@ -34,7 +35,8 @@ bool host_is_member(struct lg_host *host, const struct cxl_port *port)
 {
 	uint64_t incarnation;
 	enum lg_member_state state = member_state(port, host->id, &incarnation);
-	if (likely(incarnation == host->incarnation && (state == LG_MEMBER_LIVE || state == LG_MEMBER_LEAVING)))
+	if (likely(incarnation == host->incarnation &&
+	            (state == LG_MEMBER_LIVE || state == LG_MEMBER_LEAVING || state == LG_MEMBER_JOINING)))
 		return true;
 	atomic_store_explicit(&host->fenced, true, memory_order_relaxed);
 	return false;
@@ -64,6 +66,7 @@ int worker_slot_open(
 		if (!w && (w = aligned_alloc(64, (sizeof *w + 63) & ~(size_t)63))) {
 			memset(w, 0, sizeof *w);
 			atomic_store_explicit(&w->running, WORKER_IDLE, memory_order_relaxed);
+			atomic_store_explicit(&w->sealing, WORKER_IDLE, memory_order_relaxed);
 		}
 		if (!w || !heap_local_open(&w->local, host->heap)) {
 			if (!atomic_load_explicit(&host->workers[slot], memory_order_relaxed))
@@ -110,6 +113,7 @@ __attribute__((no_sanitize("thread"))) static void add_counts(struct lg_stats *s
 	stats->rows_redone += c->redone;
 	stats->words_freed += c->freed_words;
 	stats->redo_bytes += c->sealed_bytes;
+	stats->ring_waits += c->ring_waits;
 	stats->word_writes += w->port.counts.word_writes;
 	stats->line_reads += w->port.counts.line_reads;
 	stats->line_writes += w->port.counts.line_writes;
@@ -152,6 +156,7 @@ void lg_host_stats(const struct lg_host *host, struct lg_stats *stats)
 	spin_take(&mutable_host->mover_lock);
 	mover_usage(host, stats);
 	spin_drop(&mutable_host->mover_lock);
+	recovery_stats(host, stats);
 }
 
 static int check_config(const struct lg_host_config *config, const struct pod_geometry *geometry, struct lg_error *err)
@@ -196,7 +201,7 @@ static void release(struct lg_host *host)
 {
 	for (unsigned i = 0; i < WORKER_SLOTS; i++) {
 		struct lg_worker *w = atomic_load_explicit(&host->workers[i], memory_order_relaxed);
-		free(w ? w->ring : NULL);
+		free(w ? atomic_load_explicit(&w->ring, memory_order_relaxed) : NULL);
 		free(w);
 	}
 	if (host->fork_guard)
@@ -230,6 +235,11 @@ static int join(struct lg_host *host, struct lg_error *err)
 	if (code != LG_OK)
 		return code;
 	assert(service);
+	code = recovery_open(service, err);
+	if (code != LG_OK) {
+		worker_slot_close(service);
+		return code;
+	}
 	recovery_of_own_id(service);
 	code = member_join(&service->port, host->id, emu_pod_identity(host->emulation.pod), &host->incarnation, err);
 	if (code == LG_OK) {
@@ -239,8 +249,10 @@ static int join(struct lg_host *host, struct lg_error *err)
 		if (code != LG_OK)
 			recovery_not_returned(service);
 	}
-	if (code != LG_OK)
+	if (code != LG_OK) {
+		recovery_close(host);
 		worker_slot_close(service);
+	}
 	return code;
 }
 
@@ -269,6 +281,7 @@ int lg_host_open(const char *uri, const struct lg_host_config *config, struct lg
 		code = prepare(host, err);
 	if (code == LG_OK)
 		code = join(host, err);
+	host->config.data = NULL; /* the caller's text; recovery_open() has copied it */
 	if (code != LG_OK)
 		release(host);
 	else
@@ -309,11 +322,16 @@ int lg_host_close(struct lg_host *host)
 			table_close(table, &service->local);
 	}
 	worker_leave(service);
-	if (member)
-		member_set_state(port, host->id, LG_MEMBER_LEFT);
+	int code = LG_OK;
+	if (member) {
+		code = recovery_leave(service);
+		if (code == LG_OK)
+			member_set_state(port, host->id, LG_MEMBER_LEFT);
+	}
+	recovery_close(host);
 	worker_slot_close(service);
 	release(host);
-	return LG_OK;
+	return code;
 }
 
 const char *lg_host_emulation(const struct lg_host *host)
@@ -329,6 +347,11 @@ uint32_t lg_host_id(const struct lg_host *host)
 uint32_t lg_host_count(const struct lg_host *host)
 {
 	return host->geometry->host_count;
+}
+
+enum lg_durability lg_host_durability(const struct lg_host *host)
+{
+	return (enum lg_durability)host->geometry->durability;
 }
 
 uint64_t lg_pod_cookie(const struct lg_host *host)

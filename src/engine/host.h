@@ -33,7 +33,7 @@ struct worker_counts {
 	uint64_t commits, read_only_commits, aborts[LG_ABORT_REASON_COUNT], priorities;
 	uint64_t requests_sent, requests_served, moved_in, moved_out;
 	uint64_t directory_hits, directory_misses, remote_reads, epoch_publishes;
-	uint64_t recoveries, redone, freed_words, sealed_bytes;
+	uint64_t recoveries, redone, freed_words, sealed_bytes, ring_waits;
 };
 
 /* Where a reply is put for the worker that waits for it. */
@@ -43,7 +43,9 @@ struct mailbox {
 };
 
 struct lg_worker {
-	alignas(64) _Atomic uint64_t running; /* see above; its own line */
+	alignas(64) _Atomic uint64_t running; /* see above; a line of its own, with `sealing` */
+	/* In a pod that is logged: while it makes and seals a commit, an epoch not above the commit's; else IDLE. [commit.sealing] */
+	_Atomic uint64_t sealing;
 	alignas(64) struct lg_host *host;
 	unsigned slot;
 	unsigned host_id;
@@ -56,8 +58,9 @@ struct lg_worker {
 	uint32_t next_request;
 	_Atomic uint64_t polls; /* grows while the worker serves: the service thread leaves messages to it */
 	struct worker_counts counts;
-	struct lg_txn *txn;     /* src/txn's */
-	struct redo_ring *ring; /* src/recovery's; stays with the slot; NULL: commits are not sealed */
+	struct lg_txn *txn;             /* src/txn's */
+	struct redo_ring *_Atomic ring; /* src/recovery's; stays with the slot; NULL: commits are not sealed */
+	uint64_t ticket;                /* the epoch that must be durable before its last commit is told of */
 	struct mailbox mailbox;
 };
 
@@ -93,9 +96,10 @@ struct lg_host {
 	struct peer peers[LG_MAX_HOSTS];
 	pthread_t service;
 	_Atomic bool stopping;
-	_Atomic bool fenced; /* the others have declared this host dead: it touches the region no more */
-	bool after_death;    /* the last holder of this id died */
-	struct watch *watch; /* src/recovery's: what the service thread knows of the other hosts */
+	_Atomic bool fenced;   /* the others have declared this host dead: it touches the region no more */
+	bool after_death;      /* the last holder of this id died */
+	struct watch *watch;   /* src/recovery's: what the service thread knows of the other hosts */
+	struct stream *stream; /* src/recovery's: this host's log; NULL: the pod is not logged */
 	uint64_t usage_counter;
 };
 

@@ -15,6 +15,7 @@
 
 enum {
 	IDLE_POLL_NS = 50000,
+	FLIGHT_POLL_NS = 200000, /* while workers poll and the log is being written */
 	BUSY_POLL_NS = 1000000,
 	USAGE_NS = 200000000, /* statistics for `pod info` */
 };
@@ -99,7 +100,7 @@ static void *service_main(void *argument)
 			continue;
 		}
 		member_beat(&w->port, host->id);
-		recovery_round(w, now);
+		bool soon = recovery_round(w, now);
 		tick(w, &clock, now);
 		once_an_epoch(w, &clock);
 		if (now - clock.usage_ns >= USAGE_NS) {
@@ -109,7 +110,7 @@ static void *service_main(void *argument)
 		bool busy = workers_poll(host, &clock);
 		if (!busy)
 			worker_poll(w);
-		nap.tv_nsec = busy ? BUSY_POLL_NS : IDLE_POLL_NS;
+		nap.tv_nsec = !busy ? IDLE_POLL_NS : soon ? FLIGHT_POLL_NS : BUSY_POLL_NS;
 		nanosleep(&nap, NULL); /* woken early: works early */
 	}
 	return NULL;
@@ -117,13 +118,9 @@ static void *service_main(void *argument)
 
 int service_start(struct lg_worker *service, struct lg_error *err)
 {
-	int code = recovery_open(service, err);
-	if (code != LG_OK)
-		return code;
 	int failed = pthread_create(&service->host->service, NULL, service_main, service);
 	if (!failed)
 		return LG_OK;
-	recovery_close(service->host);
 	errno = failed;
 	return error_set(err, LG_SYSTEM, "cannot start the service thread: %m");
 }
@@ -132,5 +129,4 @@ void service_stop(struct lg_worker *service)
 {
 	atomic_store_explicit(&service->host->stopping, true, memory_order_release);
 	pthread_join(service->host->service, NULL);
-	recovery_close(service->host);
 }

@@ -8,6 +8,7 @@
 #include "cxl/frame.h"
 #include "recovery/record.h"
 #include "recovery/ring.h"
+#include "recovery/stream.h"
 
 struct redo {
 	struct lg_worker *w;
@@ -160,6 +161,9 @@ int crash_recover(struct lg_worker *service, unsigned dead)
 		return code;
 	CRASH_POINT(RECOVERY_REDONE);
 	free_words(service, dead);
+	code = stream_take_dead(service, dead);
+	if (code != LG_OK)
+		return code;
 	catalog_free_lock(port, dead);
 	free_priority(port, dead);
 	port_fence(port);

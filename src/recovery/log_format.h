@@ -56,11 +56,12 @@
 #define LOG_SEGMENT_MAX     (4ULL << 30)
 #define LOG_EPOCH_NONE      0U /* of a batch that completes no epoch; epochs of pods begin at 1 */
 
-/* What the body of an entry is. The log knows no more of it than this. */
+/* What the body of an entry is: cxl/layout.h has redo records, log_bodies.h the others. The log knows no more of it than this. */
 enum log_entry_type {
 	LOG_ENTRY_REDO = 1,   /* a redo record */
 	LOG_ENTRY_TABLE = 2,  /* a table's definition */
 	LOG_ENTRY_MEMBER = 3, /* a host that joined, left or died */
+	LOG_ENTRY_OWNERS = 4, /* the partition map */
 };
 
 struct log_segment_header {

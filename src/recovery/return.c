@@ -1,20 +1,30 @@
-/* return.c: a host joins under an id whose last holder did not leave in order, and finds words and extents that are still its own.
+/* return.c: a host joins under an id that was used before.
  *
- * Others may remember rows there: by directory slots, by what their transactions have read, by intents that they hold. So
- * each word is retired as in a move-out: locked by CAS when nobody holds it, then retired and written back. After that no
- * row of the earlier life can be read or validated, and blocks and extents go back to the pod with a floor above all
- * versions that they ever carried; they are claimed anew only when no transaction of this epoch runs any more (extent.h).
+ * Its last holder may not have left in order: then words and extents are still its own, and others may remember rows there:
+ * by directory slots, by what their transactions have read, by intents that they hold. So each word is retired as in a
+ * move-out: locked by CAS when nobody holds it, then retired and written back. After that no row of the earlier life can
+ * be read or validated, and blocks and extents go back to the pod with a floor above all versions that they ever carried;
+ * they are claimed anew only when no transaction of this epoch runs any more (extent.h).
+ *
+ * In a pod that is logged the rows are rebuilt then. Whoever changed one of them has sealed that before its word could be
+ * retired, so all changes are of the epoch that is read after the last retirement, or older; when every host has that epoch
+ * on disk (stream.h), the logs have them all.
+ *
+ * Without logs the rows are gone, which is what LG_DURABILITY_NONE says. At LG_DURABILITY_CXL those of a host that died
+ * were promised to survive, and cannot be rebuilt: they are kept as they are, and the id is refused. Who has left gave
+ * his rows up; what he could not retire is retired here.
  *
  * Crash: the words that are not retired yet are still this id's; whoever joins under it next goes on.
- *
- * The rows themselves are gone: what LG_DURABILITY_NONE says. In a pod that seals commits those of a host that died were
- * promised to survive, and are kept as they are, for a version that can rebuild them from logs: its id is refused. Who has left gave
- * his rows up; what he could not retire is retired here.
  */
+#include <time.h>
+
+#include "cxl/crash_point.h"
 #include "cxl/extent.h"
 #include "engine/service.h"
+#include "recovery/rebuild.h"
+#include "recovery/stream.h"
 
-enum { HELD_TIMEOUT_MS = 10000 };
+enum { HELD_TIMEOUT_MS = 10000, LOGS_TIMEOUT_MS = 30000 };
 
 static bool has_leftovers(const struct lg_worker *w)
 {
@@ -57,28 +67,61 @@ static void give_all(struct lg_worker *w, enum claim_kind kind, uint64_t count, 
 			claim_give(&w->port, kind, i, floor);
 }
 
-int recovery_return(struct lg_worker *service, struct lg_error *err)
+/* Until nothing is left of the earlier life. */
+static int retire_leftovers(struct lg_worker *w, struct lg_error *err)
 {
-	const struct pod_geometry *geometry = service->host->geometry;
-	struct cxl_port *port = &service->port;
-	if (!has_leftovers(service))
+	const struct pod_geometry *geometry = w->host->geometry;
+	struct cxl_port *port = &w->port;
+	if (!has_leftovers(w))
 		return LG_OK;
-	if (port->seals && service->host->after_death)
+	if (port->seals && w->host->after_death && !geometry->logged)
 		return error_set(err, LG_UNAVAILABLE,
-		        "host %u died with rows of its own, which this pod has promised to keep; this version cannot "
-		        "rebuild them: go on without it, or destroy the pod and create it anew",
-		        service->host_id);
+		        "host %u died with rows of its own, which this pod has promised to keep, and it has no logs to "
+		        "rebuild "
+		        "them from: go on without it, or destroy the pod and create it anew with a data directory",
+		        w->host_id);
 	for (uint64_t block = 0; block < geometry->block_count; block++)
-		if (claim_owner(port, CLAIM_WORDS, block) == service->host_id && !retire_block(service, block))
+		if (claim_owner(port, CLAIM_WORDS, block) == w->host_id && !retire_block(w, block))
 			return error_set(err, LG_UNAVAILABLE,
 			        "host %u cannot return: another host has held a row of its earlier life for more than "
 			        "%d s; try again",
-			        service->host_id, HELD_TIMEOUT_MS / 1000);
+			        w->host_id, HELD_TIMEOUT_MS / 1000);
 	/* No version of anything in them is of a later epoch than this one: who makes a version ticks the epoch there. */
 	uint64_t floor = version_first_of(epoch_load(port) + 1) - 1;
-	give_all(service, CLAIM_WORDS, geometry->block_count, floor);
-	give_all(service, CLAIM_EXTENT, geometry->extent_count, floor);
+	give_all(w, CLAIM_WORDS, geometry->block_count, floor);
+	give_all(w, CLAIM_EXTENT, geometry->extent_count, floor);
 	return LG_OK;
+}
+
+/* Until all logs have what was sealed by now. */
+static int await_logs(struct lg_worker *w, struct lg_error *err)
+{
+	struct cxl_port *port = &w->port;
+	uint64_t epoch = epoch_load(port), began = clock_ns();
+	member_set_log_word(port, w->host_id, MEMBER_SEALED_EPOCH, epoch); /* the others complete it */
+	while (member_pod_durable(port) < epoch) {
+		recovery_of_gone(w); /* one that has died completes nothing */
+		if (clock_ns() - began > LOGS_TIMEOUT_MS * UINT64_C(1000000))
+			return error_set(err, LG_UNAVAILABLE,
+			        "host %u cannot return: another host has not written its log for %d s; look whether "
+			        "its disk is "
+			        "full or broken, or end it",
+			        w->host_id, LOGS_TIMEOUT_MS / 1000);
+		nanosleep(&(struct timespec){0, 1000000}, NULL);
+	}
+	return LG_OK;
+}
+
+int recovery_return(struct lg_worker *service, struct lg_error *err)
+{
+	int code = retire_leftovers(service, err);
+	if (code != LG_OK || !service->host->stream)
+		return code;
+	code = await_logs(service, err);
+	if (code == LG_OK)
+		code = rebuild_rows(service, err);
+	CRASH_POINT(REBUILT);
+	return code == LG_OK ? stream_joined(service, err) : code;
 }
 
 /* Whether it is still the member that it has become: not declared dead by others meanwhile. */
@@ -94,6 +137,8 @@ void recovery_not_returned(struct lg_worker *service)
 	struct cxl_port *port = &service->port;
 	unsigned id = service->host_id;
 	uint64_t claim;
+	if (service->host->stream && service->host->stream->counted)
+		return; /* its log may say that it has joined: once its process is gone, who recovers it says that it died */
 	/* As a dead one it may try again, and is known to have something. */
 	if (has_leftovers(service) && host_is_joining(service) &&
 	        member_claim(port, id, member_state_word(port, id), id, &claim))

@@ -57,13 +57,16 @@ void ring_open(struct cxl_port *port, struct redo_ring *ring, unsigned host, uns
 	pod_off base = ring_offset(port->geometry, host, slot);
 	forget(port, base, lines);
 	uint64_t last = last_position(port, base, lines);
-	*ring = (struct redo_ring){base, lines, last < POSITION_LIMIT / 2 ? last + 1 : 1};
+	*ring = (struct redo_ring){.base = base, .lines = lines, .next = last < POSITION_LIMIT / 2 ? last + 1 : 1};
+	/* Relaxed: the ring is published after that. */
+	atomic_store_explicit(&ring->sealed, ring->next, memory_order_relaxed);
+	atomic_store_explicit(&ring->tail, ring->next, memory_order_relaxed);
 }
 
 void ring_append(struct cxl_port *port, struct redo_ring *ring, const void *record, uint32_t bytes)
 {
 	const uint8_t *from = record;
-	uint32_t count = (bytes + LINE_PAYLOAD_BYTES - 1) / LINE_PAYLOAD_BYTES;
+	uint32_t count = ring_record_lines(bytes);
 	assert(count > 0 && count <= ring->lines / 2);
 	for (uint32_t i = 0; i < count; i++) {
 		uint64_t position = ring->next + i;
@@ -92,9 +95,16 @@ static bool read_record(struct cxl_port *port, pod_off base, uint32_t lines, uin
 		memcpy(&head, buffer, sizeof head);
 		if (head.bytes < sizeof head || head.bytes > lines / 2 * LINE_PAYLOAD_BYTES)
 			return false;
-		count = (head.bytes + LINE_PAYLOAD_BYTES - 1) / LINE_PAYLOAD_BYTES;
+		count = ring_record_lines(head.bytes);
 	}
 	return redo_check(buffer, head.bytes);
+}
+
+uint32_t ring_read(struct cxl_port *port, const struct redo_ring *ring, uint64_t position, void *buffer)
+{
+	if (!read_record(port, ring->base, ring->lines, position, buffer))
+		return 0;
+	return ring_record_lines(((const struct redo_head *)buffer)->bytes);
 }
 
 int ring_scan(struct cxl_port *port, unsigned host, unsigned slot,

@@ -13,6 +13,10 @@
  * for who finishes a dead host's commits: a worker begins a record only when it has installed all rows of the one before,
  * and the fence of that record's seal makes the words that the one before released last (written back, word.h: the loss
  * rule) durable before the first line of the one after it is written.
+ *
+ * In a pod that is logged the service thread reads the rings of its host and writes them to the log (stream.h). A line is
+ * written anew only when what it holds is durable there: who recovers this host finds each sealed record in its log or in
+ * its ring. Positions: tail (durable in the log) <= what the service thread has read <= sealed <= next.
  */
 #ifndef LIGER_RECOVERY_RING_H
 #define LIGER_RECOVERY_RING_H
@@ -23,6 +27,10 @@ struct redo_ring {
 	pod_off base;
 	uint32_t lines;
 	uint64_t next; /* position of the next line */
+	/* [ring.sealed] Release by the worker, acquire by the service thread: every record before it is sealed. */
+	_Atomic uint64_t sealed;
+	/* [ring.tail] Release by the service thread, acquire by the worker: lines before it may be written anew. */
+	_Atomic uint64_t tail;
 };
 
 /* The ring of worker `slot` of `host`. */
@@ -36,6 +44,22 @@ uint32_t ring_record_limit(const struct pod_geometry *geometry);
 
 /* Appends a record of so many bytes, readable to a multiple of a line's payload; sealed after the caller's port_fence(). */
 void ring_append(struct cxl_port *port, struct redo_ring *ring, const void *record, uint32_t bytes);
+
+static inline uint32_t ring_record_lines(uint32_t bytes)
+{
+	return (bytes + LINE_PAYLOAD_BYTES - 1) / LINE_PAYLOAD_BYTES;
+}
+
+/* Whether a record of so many bytes overwrites nothing that the log still needs. */
+static inline bool ring_has_room(struct redo_ring *ring, uint32_t bytes)
+{
+	uint64_t tail = atomic_load_explicit(&ring->tail, memory_order_acquire); /* [ring.tail] */
+	return ring->next + ring_record_lines(bytes) - tail <= ring->lines;
+}
+
+/* By the service thread of the same host: copies the record at `position`, below ring->sealed, into buffer, of half a ring.
+ * Returns its lines; 0: it is not whole, which nothing but damage explains. */
+uint32_t ring_read(struct cxl_port *port, const struct redo_ring *ring, uint64_t position, void *buffer);
 
 /* Calls `each` with every sealed record that a ring holds, oldest first. `record` is private memory, valid during the
  * call. The ring's worker is dead or does not run. Stops at the first that does not return LG_OK, and returns that.

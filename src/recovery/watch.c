@@ -19,6 +19,7 @@
 
 #include "engine/service.h"
 #include "recovery/crash.h"
+#include "recovery/stream.h"
 
 enum { PATIENCE = 10, LOOKS_PER_LEASE = 8 };
 
@@ -35,11 +36,17 @@ struct watch {
 int recovery_open(struct lg_worker *service, struct lg_error *err)
 {
 	service->host->watch = calloc(1, sizeof *service->host->watch);
-	return service->host->watch ? LG_OK : error_set(err, LG_NOSPACE, "no private memory for the watch");
+	if (!service->host->watch)
+		return error_set(err, LG_NOSPACE, "no private memory for the watch");
+	int code = stream_open(service, err);
+	if (code != LG_OK)
+		recovery_close(service->host);
+	return code;
 }
 
 void recovery_close(struct lg_host *host)
 {
+	stream_close(host);
 	free(host->watch);
 	host->watch = NULL;
 }
@@ -138,7 +145,7 @@ static void look(struct lg_worker *w, unsigned id, uint64_t now, uint64_t lease)
 		recover(w, id, seen);
 }
 
-void recovery_round(struct lg_worker *w, uint64_t now)
+static void watch_round(struct lg_worker *w, uint64_t now)
 {
 	struct watch *watch = w->host->watch;
 	uint64_t lease = (uint64_t)w->host->config.lease_ms * 1000000u;
@@ -152,4 +159,15 @@ void recovery_round(struct lg_worker *w, uint64_t now)
 	for (unsigned id = 0; id < w->host->geometry->host_count; id++)
 		if (id != w->host_id)
 			look(w, id, now, lease);
+}
+
+bool recovery_round(struct lg_worker *w, uint64_t now)
+{
+	watch_round(w, now);
+	return stream_round(w, now);
+}
+
+int recovery_leave(struct lg_worker *service)
+{
+	return stream_left(service);
 }

@@ -22,6 +22,7 @@
  * A reader without writes needs no locks and no fence: its reads were all current at the time of its last look at each, and
  * validation shows that all were current together, between its last read and its first validating look.
  */
+#include "recovery/stream.h"
 #include "txn/txn.h"
 
 static bool read_holds(struct lg_txn *txn, const struct read_entry *read)
@@ -97,6 +98,7 @@ int commit_validate(struct lg_txn *txn)
 static void lock_writes(struct lg_txn *txn)
 {
 	struct cxl_port *port = &txn->w->port;
+	stream_sealing(txn->w); /* [commit.sealing]: before the full fence */
 	for (uint32_t i = 0; i < txn->write_count; i++) {
 		const struct write_entry *entry = &txn->writes[i];
 		if (entry->op == WRITE_NOTHING)
@@ -190,6 +192,47 @@ static void install(struct lg_txn *txn, uint64_t version)
 	}
 }
 
+/* In which epoch what a transaction has read was committed, at the latest. A row that is not there has no version: what removed
+ * it may be of this epoch. */
+static uint64_t read_epoch(const struct lg_txn *txn)
+{
+	if (txn->leaf_count)
+		return epoch_load(&txn->w->port);
+	uint64_t version = 0;
+	for (uint32_t i = 0; i < txn->read_count; i++)
+		version = txn->reads[i].version > version ? txn->reads[i].version : version;
+	return version_epoch(version);
+}
+
+static int commit_reads(struct lg_txn *txn)
+{
+	int code = commit_validate(txn);
+	if (code == LG_OK && txn_seals(txn))
+		txn->w->ticket = read_epoch(txn);
+	txn->w->counts.read_only_commits += code == LG_OK;
+	return code;
+}
+
+static int commit_writes(struct lg_txn *txn)
+{
+	struct lg_worker *w = txn->w;
+	lock_writes(txn);
+	uint64_t epoch = epoch_load(&w->port);
+	int code = host_is_member(w->host, &w->port)
+	                   ? commit_validate(txn)
+	                   : txn_fail(txn, LG_FENCED, LG_ABORT_ERROR, -1, NULL, (struct lg_slice){0});
+	if (likely(code == LG_OK)) {
+		uint64_t version = new_version(txn, epoch);
+		code = txn_seals(txn) ? seal(txn, version) : LG_OK;
+		if (code == LG_OK) {
+			w->ticket = version_epoch(version);
+			install(txn, version);
+		}
+	}
+	stream_sealed(w);
+	return code;
+}
+
 int lg_commit(struct lg_txn *txn)
 {
 	if (unlikely(txn->state != TXN_RUNNING || host_forked(txn->w->host))) {
@@ -198,23 +241,7 @@ int lg_commit(struct lg_txn *txn)
 			txn_end_without_effect(txn, txn->detail.reason);
 		return code;
 	}
-	int code;
-	if (txn->write_count == 0) {
-		code = commit_validate(txn);
-		txn->w->counts.read_only_commits += code == LG_OK;
-	} else {
-		lock_writes(txn);
-		uint64_t epoch = epoch_load(&txn->w->port);
-		code = host_is_member(txn->w->host, &txn->w->port)
-		               ? commit_validate(txn)
-		               : txn_fail(txn, LG_FENCED, LG_ABORT_ERROR, -1, NULL, (struct lg_slice){0});
-		if (likely(code == LG_OK)) {
-			uint64_t version = new_version(txn, epoch);
-			code = txn_seals(txn) ? seal(txn, version) : LG_OK;
-			if (code == LG_OK)
-				install(txn, version);
-		}
-	}
+	int code = txn->write_count ? commit_writes(txn) : commit_reads(txn);
 	if (unlikely(code != LG_OK)) {
 		txn_end_without_effect(txn, txn->detail.reason);
 		return code;
@@ -223,4 +250,16 @@ int lg_commit(struct lg_txn *txn)
 	txn->space_losses = 0;
 	txn_end(txn);
 	return LG_OK;
+}
+
+int lg_commit_durable(struct lg_txn *txn)
+{
+	const struct lg_worker *w = txn->w;
+	int code = lg_commit(txn);
+	if (code != LG_OK)
+		return code;
+	do
+		code = lg_wait(w->host, lg_last_ticket(w), UINT32_MAX);
+	while (code == LG_UNAVAILABLE);
+	return code;
 }

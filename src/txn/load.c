@@ -1,13 +1,21 @@
 /* load.c: adding committed rows outside any transaction, to this host's own partitions and copies. */
+#include "recovery/stream.h"
 #include "txn/txn.h"
 
 static int load_row(
         struct lg_worker *w, struct lg_table *table, uint32_t partition, struct lg_slice key, struct lg_slice val)
 {
 	/* A version of this epoch's beginning: not below any that a removed row of this key had. */
-	uint64_t epoch = epoch_load(&w->port);
-	struct row *row = row_create(&w->local, table->def.id, partition, key, (uint32_t)val.bytes,
-	        host_placeholder_version(w->host, epoch));
+	uint64_t version = host_placeholder_version(w->host, epoch_load(&w->port));
+	struct sealing_load load = {0};
+	if (w->host->stream) {
+		const struct redo_change change = {
+		        .table = table->def.id, .partition = partition, .key = key, .val = val};
+		int code = seal_load(w, &change, version, &load);
+		if (code != LG_OK)
+			return code;
+	}
+	struct row *row = row_create(&w->local, table->def.id, partition, key, (uint32_t)val.bytes, version);
 	if (!row)
 		return LG_NOSPACE;
 	if (val.bytes)
@@ -16,9 +24,15 @@ static int load_row(
 	struct row *existing;
 	struct leaf_change change;
 	int code = btree_insert(table_tree(table, partition), &w->local, &w->port, row, &existing, &change);
-	if (code != LG_OK)
+	if (code != LG_OK) {
 		row_free(&w->local, row);
-	return code;
+		return code;
+	}
+	/* Who has read the row meanwhile commits in an epoch that does not end before this worker's `sealing` has. */
+	if (load.record)
+		seal_loaded(w, &load);
+	w->ticket = version_epoch(version);
+	return LG_OK;
 }
 
 int lg_load(struct lg_worker *worker, struct lg_table *table, struct lg_slice key, struct lg_slice val)
@@ -36,7 +50,10 @@ int lg_load(struct lg_worker *worker, struct lg_table *table, struct lg_slice ke
 		return LG_INVALID;
 	worker_poll(worker);
 	worker_enter(worker);
+	stream_sealing(worker);
+	full_fence(); /* [commit.sealing] */
 	int code = load_row(worker, table, partition, key, val);
+	stream_sealed(worker);
 	worker_leave(worker);
 	return code;
 }

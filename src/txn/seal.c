@@ -8,17 +8,19 @@
 
 #include "recovery/record.h"
 #include "recovery/ring.h"
+#include "recovery/stream.h"
 #include "txn/txn.h"
 
 int seal_open(struct lg_worker *w, struct lg_error *err)
 {
-	if (!w->host->geometry->redo_workers || w->ring)
+	if (!w->host->geometry->redo_workers || atomic_load_explicit(&w->ring, memory_order_relaxed))
 		return LG_OK;
 	struct redo_ring *ring = malloc(sizeof *ring);
 	if (!ring)
 		return error_set(err, LG_NOSPACE, "no private memory for a redo ring");
 	ring_open(&w->port, ring, w->host_id, w->slot);
-	w->ring = ring;
+	/* Release; pairs with the service thread, which reads rings. */
+	atomic_store_explicit(&w->ring, ring, memory_order_release);
 	return LG_OK;
 }
 
@@ -49,6 +51,19 @@ static struct redo_change change_of(const struct write_entry *entry, struct redo
 	return change;
 }
 
+/* Into the ring, and sealed when it returns. */
+static void append(struct lg_worker *w, struct redo_ring *ring, const void *record, uint32_t bytes)
+{
+	ring_append(&w->port, ring, record, bytes);
+	CRASH_POINT(AFTER_APPEND);
+	if (!MUTANT(FENCE_SEAL))
+		port_fence(&w->port); /* [ring.seal] */
+	CRASH_POINT(AFTER_SEAL);
+	/* Release: [ring.sealed] */
+	atomic_store_explicit(&ring->sealed, ring->next, memory_order_release);
+	w->counts.sealed_bytes += bytes;
+}
+
 int seal(struct lg_txn *txn, uint64_t version)
 {
 	struct lg_worker *w = txn->w;
@@ -76,15 +91,35 @@ int seal(struct lg_txn *txn, uint64_t version)
 			redo_add(&builder, &change);
 		}
 	uint32_t used = redo_finish(&builder, version, w->host_id, (uint32_t)w->host->incarnation);
+	struct redo_ring *ring = atomic_load_explicit(&w->ring, memory_order_relaxed);
+	int code = stream_ring_room(w, ring, used);
+	if (unlikely(code != LG_OK))
+		return txn_fail(txn, code, LG_ABORT_ERROR, -1, NULL, none);
 	CRASH_POINT(BEFORE_SEAL);
 	if (w->port.words_unfenced && !MUTANT(FENCE_LOCKED))
 		port_fence(
 		        &w->port); /* [seal.locks] pairs with crash_recover(), which takes what is not locked for done */
-	ring_append(&w->port, w->ring, memory, used);
-	CRASH_POINT(AFTER_APPEND);
-	if (!MUTANT(FENCE_SEAL))
-		port_fence(&w->port); /* [ring.seal] */
-	CRASH_POINT(AFTER_SEAL);
-	w->counts.sealed_bytes += used;
+	append(w, ring, memory, used);
 	return LG_OK;
+}
+
+int seal_load(struct lg_worker *w, const struct redo_change *change, uint64_t version, struct sealing_load *load)
+{
+	size_t bytes = sizeof(struct redo_head) + redo_change_bytes(change);
+	if (bytes > ring_record_limit(w->host->geometry))
+		return LG_LIMIT;
+	arena_reset(&w->txn->arena); /* no transaction runs */
+	load->record = arena_alloc(&w->txn->arena, bytes + LINE_PAYLOAD_BYTES);
+	if (!load->record)
+		return LG_NOSPACE;
+	struct redo_builder builder;
+	redo_begin(&builder, load->record, bytes);
+	redo_add(&builder, change);
+	load->bytes = redo_finish(&builder, version, w->host_id, (uint32_t)w->host->incarnation);
+	return stream_ring_room(w, atomic_load_explicit(&w->ring, memory_order_relaxed), load->bytes);
+}
+
+void seal_loaded(struct lg_worker *w, const struct sealing_load *load)
+{
+	append(w, atomic_load_explicit(&w->ring, memory_order_relaxed), load->record, load->bytes);
 }

@@ -11,6 +11,7 @@
 #define LIGER_TXN_TXN_H
 
 #include "engine/mover.h"
+#include "recovery/record.h"
 #include "txn/arena.h"
 
 enum txn_state { TXN_ENDED, TXN_RUNNING, TXN_DOOMED };
@@ -218,12 +219,21 @@ bool ops_give_up(struct lg_txn *txn, struct wait *wait, unsigned *attempt, int *
 /* Opens the worker's redo ring, in a pod that seals commits. LG_OK; LG_NOSPACE. */
 int seal_open(struct lg_worker *w, struct lg_error *err);
 /* Seals what the transaction is about to write, as `version`: the commit point. LG_OK; LG_LIMIT, noted (more than a ring takes in one
- * piece); LG_NOSPACE, noted. */
+ * piece); LG_NOSPACE, noted; as stream_ring_room(), noted. */
 int seal(struct lg_txn *txn, uint64_t version);
+/* The record of a row that lg_load() adds, made before the row is there, and sealed after. LG_OK; LG_LIMIT; LG_NOSPACE; as
+ * stream_ring_room(). */
+struct sealing_load {
+	void *record;
+	uint32_t bytes;
+};
+int seal_load(struct lg_worker *w, const struct redo_change *change, uint64_t version, struct sealing_load *load);
+void seal_loaded(struct lg_worker *w, const struct sealing_load *load);
 
 static inline bool txn_seals(const struct lg_txn *txn)
 {
-	return unlikely(txn->w->ring != NULL);
+	/* Relaxed: its own worker has set it. */
+	return unlikely(atomic_load_explicit(&txn->w->ring, memory_order_relaxed) != NULL);
 }
 
 /* ---- commit.c ---- */

@@ -63,7 +63,7 @@ static int create(const struct device *d)
 {
 	struct lg_pod_config config;
 	unit_pod_config(&config);
-	return region_create_at(&d->place, &config, &err);
+	return region_create_at(&d->place, &config, NULL, &err);
 }
 
 static void create_ok(const struct device *d)
@@ -247,11 +247,11 @@ static void parts_that_do_not_fit_are_refused_with_both_sizes(void **state)
 	struct lg_pod_config config;
 	unit_pod_config(&config);
 	config.swcc_bytes = 16 << 20;
-	unit_expect_error(LG_NOSPACE, region_create_at(&d->place, &config, &err), &err,
+	unit_expect_error(LG_NOSPACE, region_create_at(&d->place, &config, NULL, &err), &err,
 	        "need 18 MiB (2 hardware-coherent, 16 software-coherent), the device has 16 MiB");
 	assert_true(all_are(d->bytes, 4096, 0));
 	config.swcc_bytes = 14 << 20;
-	assert_int_equal(region_create_at(&d->place, &config, &err), LG_OK);
+	assert_int_equal(region_create_at(&d->place, &config, NULL, &err), LG_OK);
 }
 
 static void a_device_that_shrank_below_its_pod_is_refused(void **state)

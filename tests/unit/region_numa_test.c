@@ -97,7 +97,7 @@ static int create(const struct machine *m)
 {
 	struct lg_pod_config config;
 	unit_pod_config(&config);
-	return region_create_at(&m->place, &config, &err);
+	return region_create_at(&m->place, &config, NULL, &err);
 }
 
 static void expect_not_created(const struct machine *m, int code, const char *piece)

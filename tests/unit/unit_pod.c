@@ -21,7 +21,7 @@ struct unit_pod *unit_pod_make(const struct lg_pod_config *config)
 	assert_non_null(pod);
 	pod_private_name(name, sizeof name);
 	snprintf(pod->uri, sizeof pod->uri, "shm:%s", name);
-	if (region_create(pod->uri, config, &err))
+	if (region_create(pod->uri, config, NULL, &err))
 		fail_msg("%s", err.message);
 	if (region_attach(pod->uri, 0, &pod->region, &err)) {
 		lg_pod_destroy(pod->uri, true, NULL);

@@ -1,0 +1,306 @@
+/* rebuild.c: see rebuild.h. */
+#include "recovery/rebuild.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "engine/table.h"
+#include "recovery/record.h"
+#include "recovery/stream.h"
+#include "recovery/survey.h"
+
+enum { FIRST_BUCKETS = 1 << 16, ROWS_A_TURN = 1024 };
+
+/* A change of a row; the next is of a lower version. */
+struct change {
+	struct change *older;
+	uint64_t version;
+	uint8_t kind; /* enum redo_kind */
+	uint16_t ranges;
+	uint32_t val_bytes, data_bytes;
+	uint8_t data[];
+};
+
+struct changed_row {
+	struct changed_row *next; /* of its bucket */
+	struct change *youngest;
+	uint32_t hash;
+	uint16_t partition, key_bytes;
+	uint8_t table;
+	uint8_t key[];
+};
+
+struct rebuild {
+	struct lg_worker *w;
+	struct stream *stream;
+	struct lg_table *tables[LG_MAX_TABLES];
+	bool ended[LG_MAX_TABLES]; /* the load of this host's copy had ended */
+	struct changed_row **buckets;
+	size_t bucket_count, row_count;
+	uint64_t bytes, rows; /* read; put into trees */
+	uint8_t *value;       /* room for one */
+	struct lg_error *err;
+};
+
+/* ---- Gathering ---- */
+
+static bool grow(struct rebuild *r)
+{
+	size_t count = r->bucket_count ? r->bucket_count * 2 : FIRST_BUCKETS;
+	struct changed_row **buckets = calloc(count, sizeof(struct changed_row *));
+	if (!buckets)
+		return false;
+	for (size_t i = 0; i < r->bucket_count; i++)
+		for (struct changed_row *row = r->buckets[i], *next; row; row = next) {
+			next = row->next;
+			row->next = buckets[row->hash & (count - 1)];
+			buckets[row->hash & (count - 1)] = row;
+		}
+	free(r->buckets);
+	r->buckets = buckets;
+	r->bucket_count = count;
+	return true;
+}
+
+static struct changed_row *find_row(struct rebuild *r, const struct redo_view *view)
+{
+	uint32_t hash = (uint32_t)XXH3_64bits_withSeed(view->key.data, view->key.bytes, view->write->table);
+	for (struct changed_row *row = r->buckets[hash & (r->bucket_count - 1)]; row; row = row->next)
+		if (row->hash == hash && row->table == view->write->table && row->key_bytes == view->key.bytes &&
+		        memcmp(row->key, view->key.data, view->key.bytes) == 0)
+			return row;
+	if (r->row_count >= r->bucket_count && !grow(r))
+		return NULL;
+	struct changed_row *row = malloc(sizeof *row + view->key.bytes);
+	if (!row)
+		return NULL;
+	*row = (struct changed_row){.next = r->buckets[hash & (r->bucket_count - 1)],
+	        .hash = hash,
+	        .partition = view->write->partition,
+	        .key_bytes = (uint16_t)view->key.bytes,
+	        .table = view->write->table};
+	memcpy(row->key, view->key.data, view->key.bytes);
+	r->buckets[hash & (r->bucket_count - 1)] = row;
+	r->row_count++;
+	return row;
+}
+
+static void free_changes(struct change *change)
+{
+	for (struct change *older; change; change = older) {
+		older = change->older;
+		free(change);
+	}
+}
+
+/* Into its place by version. What is older than a whole value is not needed. */
+static bool add_change(struct changed_row *row, const struct redo_view *view, uint64_t version)
+{
+	struct change **at = &row->youngest;
+	for (; *at && (*at)->version > version; at = &(*at)->older)
+		if ((*at)->kind != REDO_PATCH)
+			return true;
+	if (*at && (*at)->version == version)
+		return true; /* met before */
+	uint32_t bytes = view->kind == REDO_DEL ? 0 : view->write->data_bytes;
+	struct change *change = malloc(sizeof *change + bytes);
+	if (!change)
+		return false;
+	*change = (struct change){.older = *at,
+	        .version = version,
+	        .kind = (uint8_t)view->kind,
+	        .ranges = view->write->ranges,
+	        .val_bytes = view->write->val_bytes,
+	        .data_bytes = bytes};
+	if (bytes)
+		memcpy(change->data, view->data, bytes);
+	if (change->kind != REDO_PATCH) {
+		free_changes(change->older);
+		change->older = NULL;
+	}
+	*at = change;
+	return true;
+}
+
+/* Whether a write that `host` has logged is to a row of ours. */
+static bool is_ours(const struct rebuild *r, const struct redo_view *view, unsigned host)
+{
+	const struct lg_table *table = r->tables[view->write->table];
+	if (!table)
+		return false;
+	if (table->def.by == LG_REPLICATED)
+		return host == r->w->host_id; /* only loads write them, each host into its own copy */
+	return view->write->partition < table->def.partitions && table->trees[view->write->partition];
+}
+
+static int take_record(struct rebuild *r, const struct log_entry *entry)
+{
+	const struct redo_head *record = entry->body;
+	struct redo_view view;
+	uint32_t offset = sizeof *record;
+	if (entry->bytes < sizeof *record || record->bytes != entry->bytes || record->format != REDO_FORMAT)
+		return survey_damaged(entry, "not a redo record of this version", r->err);
+	if (manifest_void(&r->stream->manifest, version_epoch(record->version)))
+		return LG_OK;
+	for (unsigned i = 0; i < record->write_count; i++) {
+		if (!redo_next(record, &offset, &view))
+			return survey_damaged(entry, "a redo record that contradicts itself", r->err);
+		if (!is_ours(r, &view, record->host))
+			continue;
+		struct changed_row *row = find_row(r, &view);
+		if (!row || !add_change(row, &view, record->version))
+			return error_set(
+			        r->err, LG_NOSPACE, "no private memory to rebuild the rows of host %u", r->w->host_id);
+	}
+	return LG_OK;
+}
+
+/* All of one host's log. */
+static int read_log(struct rebuild *r, uint32_t host)
+{
+	struct log_reader *reader;
+	struct log_entry entry;
+	int code = survey_open(r->stream->directory, &r->stream->manifest, host, &reader, r->err);
+	if (code != LG_OK)
+		return code == LG_NOTFOUND ? LG_OK : code;
+	while ((code = log_reader_next(reader, &entry, r->err)) == LG_OK) {
+		if (entry.type == LOG_ENTRY_REDO)
+			code = take_record(r, &entry);
+		else if (entry.type == LOG_ENTRY_TABLE && (entry.flags & LOG_TABLE_SEALED) && host == r->w->host_id &&
+		         survey_table_valid(&entry))
+			r->ended[((const struct log_table_body *)entry.body)->id] = true;
+		if (code != LG_OK)
+			break;
+		r->bytes += entry.bytes;
+	}
+	log_reader_close(reader);
+	return code == LG_END ? LG_OK : code;
+}
+
+/* ---- Putting into trees ---- */
+
+/* The row's value in r->value, oldest change first; false: it is not there any more. */
+static int make_value(struct rebuild *r, const struct changed_row *row, uint32_t *bytes, bool *there)
+{
+	struct change *oldest_first = NULL;
+	int code = LG_OK;
+	*there = false;
+	for (struct change *change = row->youngest, *older; change; change = older) {
+		older = change->older;
+		change->older = oldest_first;
+		oldest_first = change;
+	}
+	for (struct change *change = oldest_first; change; change = change->older) {
+		if (change->kind == REDO_PATCH && (!*there || *bytes != change->val_bytes)) {
+			code = error_set(r->err, LG_CORRUPT,
+			        "table '%s', a key of %u bytes: the logs have a change of it (version %" PRIu64
+			        ") to a value that they do not have: a log is missing, or begins too late",
+			        r->tables[row->table]->def.name, row->key_bytes, change->version);
+			break;
+		}
+		*there = change->kind != REDO_DEL;
+		*bytes = change->val_bytes;
+		struct redo_write write = {
+		        .ranges = change->ranges, .val_bytes = change->val_bytes, .data_bytes = change->data_bytes};
+		struct redo_view view = {.write = &write, .kind = (enum redo_kind)change->kind, .data = change->data};
+		if (*there)
+			redo_apply(&view, r->value);
+	}
+	for (struct change *change = oldest_first, *younger = NULL, *next; change; change = next) {
+		next = change->older; /* as it was: the youngest first */
+		change->older = younger;
+		younger = change;
+	}
+	return code;
+}
+
+static int put_row(struct rebuild *r, const struct changed_row *changed)
+{
+	uint32_t bytes = 0;
+	bool there;
+	int code = make_value(r, changed, &bytes, &there);
+	if (code != LG_OK || !there)
+		return code;
+	struct lg_slice key = lg_slice(changed->key, changed->key_bytes);
+	struct row *row =
+	        row_create(&r->w->local, changed->table, changed->partition, key, bytes, changed->youngest->version);
+	if (!row)
+		return error_set(r->err, LG_NOSPACE, "no private memory for the rows of host %u; raise dram_bytes",
+		        r->w->host_id);
+	if (bytes)
+		memcpy(row_inline_val(row), r->value, bytes);
+	atomic_store_explicit(&row->val_bytes, bytes, memory_order_relaxed); /* published by the tree */
+	struct row *existing;
+	struct leaf_change change;
+	code = btree_insert(r->tables[changed->table]->trees[changed->partition], &r->w->local, &r->w->port, row,
+	        &existing, &change);
+	if (code == LG_OK) {
+		r->rows++;
+		return LG_OK;
+	}
+	row_free(&r->w->local, row);
+	return error_set(r->err, code, "cannot rebuild a row of table '%s': %s", r->tables[changed->table]->def.name,
+	        lg_strerror(code));
+}
+
+static int put_rows(struct rebuild *r)
+{
+	int code = LG_OK;
+	worker_enter(r->w);
+	for (size_t i = 0; i < r->bucket_count && code == LG_OK; i++) {
+		for (struct changed_row *row = r->buckets[i]; row && code == LG_OK; row = row->next)
+			code = put_row(r, row);
+		if (i % ROWS_A_TURN == 0) { /* the others' memory is not held back meanwhile */
+			worker_leave(r->w);
+			worker_enter(r->w);
+		}
+	}
+	worker_leave(r->w);
+	for (unsigned id = 0; id < LG_MAX_TABLES && code == LG_OK; id++)
+		if (r->ended[id] && r->tables[id])
+			atomic_store_explicit(&r->tables[id]->sealed, true, memory_order_release);
+	return code;
+}
+
+static void rebuild_free(struct rebuild *r)
+{
+	for (size_t i = 0; i < r->bucket_count; i++)
+		for (struct changed_row *row = r->buckets[i], *next; row; row = next) {
+			next = row->next;
+			free_changes(row->youngest);
+			free(row);
+		}
+	free(r->buckets);
+	free(r->value);
+}
+
+static int gather(struct rebuild *r)
+{
+	const struct cxl_port *port = &r->w->port;
+	int code = LG_OK;
+	for (uint32_t id = 0; id < catalog_count(port) && code == LG_OK; id++)
+		code = table_of_id(r->w->host, &r->w->port, id, &r->tables[id], r->err);
+	for (uint32_t host = 0; host < port->geometry->host_count && code == LG_OK; host++)
+		code = read_log(r, host);
+	return code;
+}
+
+int rebuild_rows(struct lg_worker *w, struct lg_error *err)
+{
+	struct rebuild r = {.w = w, .stream = w->host->stream, .value = malloc(LG_MAX_VALUE_BYTES), .err = err};
+	int code = r.value && grow(&r) ? LG_OK : error_set(err, LG_NOSPACE, "no private memory to rebuild rows");
+	if (code == LG_OK)
+		code = gather(&r);
+	if (code == LG_OK)
+		code = put_rows(&r);
+	/* Every version that a row of these partitions ever had, and lost with the row, is below this epoch's. */
+	host_raise_floor(w->host, version_first_of(epoch_load(&w->port)));
+	atomic_store_explicit(&r.stream->rows_rebuilt, r.rows, memory_order_relaxed); /* relaxed, both: for people */
+	atomic_store_explicit(&r.stream->rebuild_bytes, r.bytes, memory_order_relaxed);
+	rebuild_free(&r);
+	return code;
+}

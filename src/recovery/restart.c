@@ -1,0 +1,195 @@
+/* restart.c: making a pod that may keep logs, and bringing one back from them.
+ *
+ * Recover                                          A crash after it leaves
+ *   1. keep all hosts, and other recoverers, out    the directory as it was
+ *   2. read all logs: D, tables, partition map      the same
+ *   3. note the gap behind D (manifest.h)           a gap too many, which the next attempt widens
+ *   4. make the region, with all that in it         an unfinished region: destroyed by hand, or a pod
+ *
+ * The rows come back when their hosts join (rebuild.h).
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cxl/catalog.h"
+#include "cxl/pod.h"
+#include "cxl/region.h"
+#include "recovery/survey.h"
+
+int lg_pod_create(const char *uri, const struct lg_pod_config *config, struct lg_error *err)
+{
+	if (!config)
+		return error_set(
+		        err, LG_INVALID, "lg_pod_create() needs a configuration: lg_pod_config_init() makes one");
+	int code = config->data ? manifest_check_empty(config->data, err) : LG_OK;
+	if (code == LG_OK)
+		code = region_create(uri, config, NULL, err);
+	if (code != LG_OK || !config->data)
+		return code;
+	struct region region;
+	struct manifest manifest;
+	code = region_attach(uri, 0, &region, err);
+	if (code == LG_OK) {
+		manifest_of(config, region.geometry.cookie, &manifest);
+		region_detach(&region);
+		code = manifest_write(config->data, &manifest, err);
+	}
+	if (code != LG_OK)
+		(void)region_destroy(uri, config->emulate, true, NULL); /* the first error is the one to tell */
+	return code;
+}
+
+/* Locks on a data directory and on the logs in it: whoever writes one of these has its lock. */
+struct locks {
+	struct log_io *io;
+	int files[LG_MAX_HOSTS + 1];
+	unsigned count;
+};
+
+static int take_lock(struct locks *locks, const char *path, const char *who, struct lg_error *err)
+{
+	int file = locks->io->ops->lock_directory(locks->io, path);
+	if (file == -ENOENT)
+		return LG_OK;
+	if (file == -EWOULDBLOCK)
+		return error_set(err, LG_INUSE, "cannot recover: %s (%.300s is locked)", who, path);
+	if (file < 0)
+		return error_set(err, LG_SYSTEM, "cannot lock %.300s: %s", path, strerror(-file));
+	locks->files[locks->count++] = file;
+	return LG_OK;
+}
+
+static int take_locks(struct locks *locks, const char *data, uint32_t hosts, struct lg_error *err)
+{
+	int code = log_io_open(LOG_IO_PWRITE, &locks->io, err);
+	if (code == LG_OK)
+		code = take_lock(locks, data, "another process is at it", err);
+	for (uint32_t host = 0; host < hosts && code == LG_OK; host++) {
+		char path[LOG_PATH_BYTES], who[64];
+		snprintf(who, sizeof who, "host %u of the pod runs", host);
+		code = log_dir_name(data, host, path, sizeof path, err);
+		if (code == LG_OK)
+			code = take_lock(locks, path, who, err);
+	}
+	return code;
+}
+
+static void drop_locks(struct locks *locks)
+{
+	while (locks->count)
+		(void)locks->io->ops->close(locks->io, locks->files[--locks->count]); /* nothing was written to them */
+	log_io_close(locks->io);
+}
+
+struct filling {
+	const struct survey *survey;
+	uint64_t epoch;
+};
+
+static int fill_tables(struct cxl_port *port, const struct survey *survey, struct lg_error *err)
+{
+	for (uint32_t id = 0; id < survey->table_count; id++) {
+		const struct log_table_body *body = survey->tables[id];
+		struct lg_table_def def = {.name = body->name,
+		        .by = (enum lg_partitioning)body->by,
+		        .prefix_bytes = body->prefix_bytes,
+		        .partitions = body->partitions,
+		        .splits = body->by == LG_RANGE ? body->splits : NULL};
+		uint32_t given;
+		int code = catalog_check_def(port, &def, err);
+		if (code == LG_OK)
+			code = catalog_add(port, 0, &def, &given, err);
+		if (code == LG_OK && given != id)
+			code = error_set(
+			        err, LG_CORRUPT, "the logs have table '%s' twice, as %u and %u", body->name, given, id);
+		if (code != LG_OK)
+			return code;
+	}
+	return LG_OK;
+}
+
+static int fill(struct cxl_port *port, void *argument, struct lg_error *err)
+{
+	const struct filling *filling = argument;
+	const struct survey *survey = filling->survey;
+	port_word_store(port, POD_CLOCK_OFFSET + offsetof(struct pod_clock, epoch), filling->epoch,
+	        memory_order_relaxed); /* relaxed: the magic comes last */
+	for (uint32_t host = 0; host < port->geometry->host_count; host++)
+		member_restore(port, host, survey->hosts[host].incarnation);
+	for (uint32_t p = 0; survey->owners_known && p < port->geometry->partition_count; p++)
+		partition_place(port, p, survey->owners[p]);
+	return fill_tables(port, survey, err);
+}
+
+static int bring_back(const char *uri, const char *data, const char *emulate, struct manifest *manifest,
+        const struct survey *survey, struct lg_recovery *recovery, struct lg_error *err)
+{
+	uint64_t last = survey->last_epoch > survey->durable ? survey->last_epoch : survey->durable;
+	*recovery = (struct lg_recovery){.cookie = manifest->cookie,
+	        .durable_epoch = survey->durable,
+	        .last_epoch = survey->last_epoch,
+	        .first_epoch = last + 1,
+	        .hosts = survey->host_count,
+	        .tables = survey->table_count};
+	if (!manifest_add_gap(manifest, survey->durable, last + 1))
+		return error_set(err, LG_LIMIT, "%.200s was recovered more than %d times: its logs know no more lives",
+		        data, MANIFEST_MAX_GAPS);
+	int code = manifest_write(data, manifest, err);
+	if (code != LG_OK)
+		return code;
+	struct lg_pod_config config;
+	manifest_config(manifest, &config);
+	config.data = data;
+	config.emulate = emulate;
+	struct filling filling = {survey, last + 2};
+	struct region_birth birth = {manifest->cookie, fill, &filling};
+	return region_create(uri, &config, &birth, err);
+}
+
+/* While the old region is there, its hosts may go on in it, in epochs that would be void. */
+static int check_absent(const char *uri, struct lg_error *err)
+{
+	struct region region;
+	if (region_attach(uri, 0, &region, NULL) != LG_OK)
+		return LG_OK; /* region_create() says what else may be there */
+	region_detach(&region);
+	return error_set(err, LG_EXISTS,
+	        "cannot recover into %s: a pod is there; if it is the same one, open its hosts: nothing is lost; else "
+	        "remove "
+	        "it with `liger pod destroy`, or choose another name",
+	        uri);
+}
+
+int lg_pod_recover(
+        const char *uri, const char *data, const char *emulate, struct lg_recovery *recovery, struct lg_error *err)
+{
+	struct lg_recovery ignored;
+	struct manifest manifest;
+	struct locks locks = {0};
+	if (!uri || !data)
+		return error_set(err, LG_INVALID, "lg_pod_recover() needs a region and a data directory");
+	recovery = recovery ? recovery : &ignored;
+	*recovery = (struct lg_recovery){0};
+	int code = manifest_read(data, &manifest, err);
+	if (code != LG_OK)
+		return code;
+	code = check_absent(uri, err);
+	if (code != LG_OK)
+		return code;
+	code = take_locks(&locks, data, manifest.host_count, err);
+	if (code == LG_OK) {
+		struct survey *survey = malloc(sizeof *survey);
+		code = survey ? survey_logs(data, &manifest, survey, err)
+		              : error_set(err, LG_NOSPACE, "no private memory to read the logs");
+		if (code == LG_OK)
+			code = bring_back(uri, data, emulate, &manifest, survey, recovery, err);
+		if (survey)
+			survey_free(survey);
+		free(survey);
+	}
+	drop_locks(&locks);
+	return code;
+}
