@@ -94,7 +94,7 @@ DIALECT := -std=gnu11 -D_GNU_SOURCE
 # The library's objects serve both the archive and the shared library, hence -fPIC; -fno-semantic-interposition lets the
 # compiler inline across its own public calls all the same. The shared library's exports are in scripts/libliger.map.
 BASE_FLAGS := $(DIALECT) -g -fPIC -fno-semantic-interposition -pthread -DLG_EMULATION=$(EMULATION)
-LIB_LIBS := -lcjson -lnuma -luring -lisal -lpthread -lrt -lm
+LIB_LIBS := -lcjson -lnuma -luring -lisal -lzstd -lpthread -lrt -lm
 SIM_LIBS := -lcjson -pthread -lrt -lm
 TOOL_LIBS := -lcjson
 TEST_LIBS := -lcjson -lcmocka
@@ -389,8 +389,10 @@ check-mutants: $(call programs,mutants,$(CATCHER_SRC)) $(call runnable,mutants)
 # A host is killed at each named point (src/cxl/crash_point.h), on coherent memory and behind incoherent caches.
 .PHONY: check-crash-points torture
 CRASH_TEST := tests/fault/host_crash_test.c
-check-crash-points: $(call programs,mutants,$(CRASH_TEST))
-	@$(run_tests) crash-points $<
+# Those of checkpoints need no pod.
+CHECKPOINT_TEST := tests/unit/checkpoint_test.c
+check-crash-points: $(call programs,mutants,$(CRASH_TEST) $(CHECKPOINT_TEST))
+	@$(run_tests) crash-points $^
 	@LIGER_EMULATE=incoherent $(run_tests) crash-points:incoherent $<
 
 # The same for long: random kills and named points, TORTURE_SEEDS times, each on both kinds of memory.

@@ -305,6 +305,11 @@ struct lg_host_config {
 	/* The pod's data directory, where this host sees it; needed if, and only if, the pod has one. Default NULL. */
 	const char *data;
 	uint64_t log_segment_bytes; /* of the log's files; a multiple of 4 KiB, 16 KiB..4 GiB; default 64 MiB */
+	/* A checkpoint of this host's rows is made in the background when its log has grown by checkpoint_log_bytes since the
+	 * last one (default 1 GiB; 0: only by lg_checkpoint()), reading at most checkpoint_mb_per_s of rows a second
+	 * (default 100; 0: no limit). Logs that no host's rows need any more are recycled. */
+	uint64_t checkpoint_log_bytes;
+	uint32_t checkpoint_mb_per_s;
 };
 
 void lg_host_config_init(struct lg_host_config *config);
@@ -325,6 +330,12 @@ int lg_host_open(const char *uri, const struct lg_host_config *config, struct lg
  * Returns: LG_OK; LG_INVALID; LG_FORKED; LG_NOSPACE, LG_SYSTEM (the log cannot be written: the host is closed all the same;
  *          once the process has ended, the others take what its redo rings hold into their logs). */
 int lg_host_close(struct lg_host *host);
+
+/* Makes a checkpoint of this host's rows now, and waits for it: the next time it comes back it reads logs from here on only.
+ * Returns: LG_OK; LG_INVALID (the pod has no data directory); LG_UNAVAILABLE (a transaction somewhere, or another host's
+ *          log, does not get on); LG_NOSPACE, LG_SYSTEM; LG_CORRUPT (a row in pod memory); LG_FENCED; LG_FORKED. The
+ *          checkpoint before stays until then. */
+int lg_checkpoint(struct lg_host *host, struct lg_error *err);
 
 /* Whether this host's log is written. LG_OK, also of a pod without logs; or the code and, in *err, the reason of a write
  * that has failed: nothing of this host becomes durable until it is mended. It is tried again once a second. */
@@ -574,7 +585,8 @@ struct lg_stats {
 	uint64_t redo_bytes; /* of sealed records */
 	uint64_t ring_waits; /* times that a commit waited for room in its redo ring */
 	/* of the log on disk */
-	uint64_t log_batches, log_bytes; /* written, and durable; with headers and padding */
+	uint64_t checkpoints, checkpoint_bytes; /* made; of rows in them */
+	uint64_t log_batches, log_bytes;        /* written, and durable; with headers and padding */
 	uint64_t rows_rebuilt,
 	        rebuild_bytes; /* when the host joined: rows, and bytes of logs that were read for them */
 	/* accesses to pod memory */

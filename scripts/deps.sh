@@ -10,7 +10,7 @@
 # few milliseconds. LIGER_SKIP_DEPS=1 skips it, for systems that bring compiler and libraries in another way.
 set -euo pipefail
 
-build_packages=(gcc libc6-dev make pkg-config libnuma-dev libjemalloc-dev libcjson-dev libxxhash-dev libisal-dev liburing-dev)
+build_packages=(gcc libc6-dev make pkg-config libnuma-dev libjemalloc-dev libcjson-dev libxxhash-dev libisal-dev liburing-dev libzstd-dev)
 # gcc brings the sanitizers' libraries; python3 runs the lint and reads JSON back; strace looks for system calls.
 test_packages=(g++ libcmocka-dev clang clang-tidy clang-format python3 strace)
 # QEMU with its firmware, and what an initramfs is made of. The kernel is not installed: scripts/vm/kernel.sh.

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Tests of `liger log`. The logs that it reads are made here by a few lines of Python, from docs/log-format.md alone: so the
+# Tests of `liger log`. The logs and checkpoints that it reads are made here by a few lines of Python, from docs/log-format.md alone: so the
 # document is tested too. LIGER names the program (default build/liger).
 set -uo pipefail
 
@@ -9,10 +9,7 @@ trap 'rm -rf "$work"' EXIT
 # shellcheck source=scripts/claims.sh
 . "$(dirname "$0")/claims.sh"
 
-# make.py DIR HOST COOKIE: two segments of 16 KiB in DIR/host-NN. Batch 3 is in both. The last batch has no epoch.
-cat >"$work/make.py" <<'PY'
-import os, struct, sys
-
+cat >"$work/crc.py" <<'PY'
 table = []
 for n in range(256):
     for _ in range(8):
@@ -24,6 +21,12 @@ def crc32c(data, crc=0):
     for byte in data:
         crc = crc >> 8 ^ table[(crc ^ byte) & 255]
     return crc ^ 0xFFFFFFFF
+PY
+
+# make.py DIR HOST COOKIE: two segments of 16 KiB in DIR/host-NN. Batch 3 is in both. The last batch has no epoch.
+cat >"$work/make.py" <<'PY'
+import os, struct, sys
+from crc import crc32c
 
 def entry(kind, flags, body):
     return struct.pack("<IHH", len(body), kind, flags) + body + bytes(-len(body) % 8)
@@ -94,6 +97,73 @@ claim "dump --json - prints the same" cmp "$work/dump.json" "$work/stdout.json"
 gives "dump --json into a missing folder names it" 1 "$work/none/x" log dump "$work/data" --json "$work/none/x"
 claim "output that cannot be written is a failure" bash -c "! '$liger' log dump '$work/data' >/dev/full"
 
+# ---- Checkpoints ----
+
+# checkpoint.py DIR HOST COOKIE SEQUENCE: a table and a row, then a row in a block of its own. zstd's frames hold their content
+# as it is, which needs no library.
+cat >"$work/checkpoint.py" <<'PY'
+import os, struct, sys
+from crc import crc32c
+
+def entry(kind, body):
+    return struct.pack("<IHH", len(body), kind, 0) + body + bytes(-len(body) % 8)
+
+def row(table, flags, partition, version, key, value):
+    return entry(2, struct.pack("<HHIQII", table, flags, partition, version, len(key), len(value)) + key + value)
+
+def frame(content):
+    return struct.pack("<IBI", 0xFD2FB528, 0xA0, len(content)) + (len(content) << 3 | 1).to_bytes(3, "little") + content
+
+def block(number, entries, seed):
+    raw = b"".join(entries)
+    stored = frame(raw)
+    seed = crc32c(struct.pack("<Q", number), seed)
+    rest = struct.pack("<QIIII", number, len(raw), len(stored), len(entries), crc32c(stored, seed))
+    return struct.pack("<II", 0x4243474C, crc32c(rest, seed)) + rest, stored
+
+folder, host, cookie, sequence = sys.argv[1], int(sys.argv[2]), int(sys.argv[3], 16), int(sys.argv[4])
+salt = 4711
+head = struct.pack("<QIIQQQQQI", 0x3130504B4352474C, 1, host, cookie, 1, sequence, salt, 11, 0)
+data = head + struct.pack("<I", crc32c(head))
+seed = crc32c(struct.pack("<QQ", salt, sequence))
+contents = [[entry(1, b"table"), row(3, 7, 5, 12 << 17 | 4, b"key", b"value")], [row(4, 0, 6, 9 << 17, b"", bytes(range(100)))]]
+blocks = [block(number, entries, seed) for number, entries in enumerate(contents)]
+data += b"".join(header + stored for header, stored in blocks)
+raw = sum(len(b"".join(entries)) for entries in contents)
+headers = b"".join(header for header, stored in blocks)
+foot = struct.pack("<QQQQQQQI", 0x444E454B4352474C, 1, 2, raw, 2, len(data) + 64, 12, crc32c(headers))
+data += foot + struct.pack("<I", crc32c(foot, seed))
+os.makedirs(f"{folder}/host-{host:02}", exist_ok=True)
+open(f"{folder}/host-{host:02}/{sequence:016}.ckpt", "wb").write(data)
+PY
+
+claim "checkpoints are made from the document" bash -c \
+	"python3 '$work/checkpoint.py' '$work/data' 5 abc 2 && python3 '$work/checkpoint.py' '$work/alone' 9 abc 7"
+echo noise >"$work/data/host-05/checkpoint.tmp"
+echo noise >"$work/data/host-05/0000000000000001.ckpt"
+gives "verify accepts them" 0 "host-05/0000000000000002.ckpt: pod 0000000000000abc, host 5, incarnation 1$" log verify "$work/data"
+gives "it counts tables, rows and blocks" 0 "checkpoint 2: tables 1, rows 2, 192 bytes in 2 blocks, file of" log verify "$work/data"
+gives "it tells the epochs" 0 "no row is of an epoch after 12; the log is needed from epoch 11 on" log verify "$work/data"
+gives "a checkpoint without a log will do" 0 "checkpoint 7" log verify "$work/alone/host-09"
+gives "dump prints a table" 0 "^  block 0 at 0: table, 5 bytes: 7461626c65$" log dump "$work/data"
+gives "dump prints a row" 0 \
+	"block 0 at 16: row of table 3, partition 5, flags 7, version 1572868 of epoch 12, key of 3 bytes: 6b6579, value of 5 bytes" \
+	log dump "$work/data"
+gives "a long value is cut" 0 "block 1 at 0: row of table 4, .* key of 0 bytes: , value of 100 bytes: 000102.*17\.\.\.$" log dump "$work/alone"
+"$liger" log dump "$work/alone" --json - >"$work/checkpoint.json"
+cat >"$work/check.py" <<'PY'
+import json, sys
+lines = [line for line in map(json.loads, open(sys.argv[1])) if line["kind"] != "log"]
+assert [line["kind"] for line in lines] == ["table", "row", "row", "checkpoint"], lines
+assert bytes.fromhex(lines[1]["key"]) == b"key" and lines[1]["epoch"] == 12 and lines[1]["flags"] == 7, lines
+assert bytes.fromhex(lines[2]["value"]) == bytes(range(100)), lines
+assert lines[3]["sequence"] == 7 and lines[3]["rows"] == 2 and lines[3]["first_epoch"] == 11, lines
+PY
+claim "dump --json has the content of a checkpoint" python3 "$work/check.py" "$work/checkpoint.json"
+python3 "$work/checkpoint.py" "$work/other" 1 abc 1
+python3 "$work/checkpoint.py" "$work/other" 2 def 1
+gives "a checkpoint of another pod is named" 1 "host-02/0000000000000001.ckpt belongs to pod 0000000000000def" log verify "$work/other"
+
 # ---- Damage ----
 first=$work/data/host-00/0000000000000001.log
 second=$work/data/host-00/0000000000000002.log
@@ -109,6 +179,10 @@ damage "$first" 4200
 gives "damage with batches behind it names file and offset" 1 "$first, offset 4096: batch 1 is damaged, and batch 2 follows" log verify "$work/data"
 gives "the other host's log is read all the same" 1 "host-05: pod" log verify "$work/data"
 gives "dump fails too" 1 "$first, offset 4096" log dump "$work/data"
+damage "$work/data/host-05/0000000000000002.ckpt" 120
+gives "a damaged checkpoint is named with its offset" 1 "0000000000000002.ckpt, offset 64: the block is damaged" log verify "$work/data"
+truncate -s -1 "$work/alone/host-09/0000000000000007.ckpt"
+gives "one that was cut is named" 1 "0000000000000007.ckpt, offset [0-9]+: this is not the footer" log verify "$work/alone"
 rm "$first"
 python3 "$work/make.py" "$work/data" 7 def
 gives "a log of another pod is named" 1 "host-07/0000000000000001.log belongs to pod 0000000000000def" log verify "$work/data"

@@ -1,4 +1,4 @@
-/* log.c: `liger log dump|verify`: reads the logs of a data directory, for people. */
+/* log.c: `liger log dump|verify`: reads the logs and checkpoints of a data directory, for people. */
 #include "log.h"
 
 #include "cli.h"
@@ -11,25 +11,28 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char log_help[] = "usage: liger log dump DIR [--json FILE]\n"
-                               "       liger log verify DIR\n"
-                               "\n"
-                               "DIR is a data directory, whose hosts' logs lie in DIR/host-NN, or one host's log.\n"
-                               "'liger log dump --help' and so on tell more.\n";
+static const char log_help[] =
+        "usage: liger log dump DIR [--json FILE]\n"
+        "       liger log verify DIR\n"
+        "\n"
+        "DIR is a data directory, whose hosts' logs and checkpoints lie in DIR/host-NN, or one host's.\n"
+        "'liger log dump --help' and so on tell more.\n";
 
 static const char dump_help[] =
         "usage: liger log dump DIR [--json FILE]\n"
         "\n"
-        "Prints every entry of the logs in DIR, and where each log ends.\n"
+        "Prints every entry of the logs in DIR, and where each log ends; then every table and row of each host's "
+        "newest\n"
+        "checkpoint.\n"
         "\n"
         "  --json FILE   write the same as JSON instead, one object a line; '-': to standard output\n";
 
-static const char verify_help[] = "usage: liger log verify DIR\n"
-                                  "\n"
-                                  "Reads the logs in DIR and checks every checksum. A batch that was being written "
-                                  "when its host stopped is cut,\n"
-                                  "as recovery does, and told; anything else that is wrong is named with file and "
-                                  "offset, and the exit code is 1.\n";
+static const char verify_help[] =
+        "usage: liger log verify DIR\n"
+        "\n"
+        "Reads the logs in DIR, and each host's newest checkpoint, and checks every checksum. A batch that was being\n"
+        "written when its host stopped is cut, as recovery does, and told; anything else that is wrong is named with\n"
+        "file and offset, and the exit code is 1.\n";
 
 enum { MAX_LOGS = LG_MAX_HOSTS };
 
@@ -37,6 +40,7 @@ enum { MAX_LOGS = LG_MAX_HOSTS };
 struct log_output {
 	const char *command;
 	FILE *out;
+	enum log_form form; /* of checkpoints */
 	void (*begin)(const struct log_output *output, const char *path);
 	void (*entry)(const struct log_output *output, const struct log_entry *entry);
 	void (*end)(const struct log_output *output, const char *path, const struct log_found *found);
@@ -67,6 +71,12 @@ static const struct log_type *type_of(const struct log_entry *entry)
 		if (types[i].type == entry->type)
 			return &types[i];
 	return &unknown_type;
+}
+
+void log_print_table(FILE *out, struct lg_slice body)
+{
+	const struct log_entry entry = {.type = LOG_ENTRY_TABLE, .bytes = (uint32_t)body.bytes, .body = body.data};
+	type_of(&entry)->print(out, &entry);
 }
 
 /* ---- Text ---- */
@@ -115,7 +125,7 @@ static void print_end(const struct log_output *output, const char *path, const s
 
 /* ---- JSON: one object a line, so that a log of any size can be written and read ---- */
 
-static void json_text(FILE *out, const char *text)
+void log_json_text(FILE *out, const char *text)
 {
 	fputc('"', out);
 	for (; *text; text++) {
@@ -142,7 +152,7 @@ static void json_entry(const struct log_output *output, const struct log_entry *
 	else
 		fprintf(out, "%" PRIu64, entry->epoch);
 	fprintf(out, ", \"incarnation\": %" PRIu64 ", \"file\": ", entry->incarnation);
-	json_text(out, entry->file);
+	log_json_text(out, entry->file);
 	fprintf(out, ", \"offset\": %" PRIu64 ", \"body\": \"", entry->offset);
 	for (uint32_t i = 0; i < entry->bytes; i++)
 		fprintf(out, "%02x", ((const uint8_t *)entry->body)[i]);
@@ -154,7 +164,7 @@ static void json_end(const struct log_output *output, const char *path, const st
 	FILE *out = output->out;
 
 	fputs("{\"kind\": \"log\", \"directory\": ", out);
-	json_text(out, path);
+	log_json_text(out, path);
 	fprintf(out, ", \"cookie\": \"%016" PRIx64 "\", \"host\": %" PRIu32 ", \"incarnation\": %" PRIu64,
 	        found->cookie, found->host, found->incarnation);
 	fprintf(out,
@@ -166,7 +176,7 @@ static void json_end(const struct log_output *output, const char *path, const st
 	        found->pod_durable_epoch, found->next_batch, found->unfinished ? "true" : "false");
 	if (found->cut) {
 		fputs("{\"file\": ", out);
-		json_text(out, found->cut_file);
+		log_json_text(out, found->cut_file);
 		fprintf(out, ", \"offset\": %" PRIu64 ", \"bytes\": %" PRIu64 "}", found->cut_offset, found->cut_bytes);
 	} else {
 		fputs("null", out);
@@ -203,6 +213,14 @@ static int read_log(const struct log_output *output, const char *path, uint64_t 
 	}
 	log_reader_close(reader);
 	return code == LG_END ? CLI_OK : CLI_FAILED;
+}
+
+/* Its log, then its checkpoint: what is wrong with one does not keep the other from being read. */
+static int read_host(const struct log_output *output, const char *path, uint64_t *cookie)
+{
+	const int log = read_log(output, path, cookie);
+	const int checkpoint = log_read_checkpoint(output->out, output->form, output->command, path, cookie);
+	return log == CLI_OK ? checkpoint : log;
 }
 
 /* Which of host-00 to host-63 are in the directory. False: it cannot be read. */
@@ -249,7 +267,7 @@ static int read_logs(const struct log_output *output, const char *directory)
 			fprintf(stderr, "liger %s: %s\n", output->command, err.message);
 			return CLI_FAILED;
 		}
-		if (read_log(output, path, &cookie) != CLI_OK)
+		if (read_host(output, path, &cookie) != CLI_OK)
 			result = CLI_FAILED;
 	}
 	if (count > 0)
@@ -257,9 +275,10 @@ static int read_logs(const struct log_output *output, const char *directory)
 	struct log_reader *reader = NULL;
 	bool is_log = log_reader_open(directory, NULL, &reader, NULL) != LG_OK || log_reader_dir(reader)->count > 0;
 	log_reader_close(reader);
-	if (is_log)
-		return read_log(output, directory, &cookie);
-	fprintf(stderr, "liger %s: there is no log in %s: neither folders host-NN nor files NNNNNNNNNNNNNNNN.log\n",
+	if (is_log || log_has_checkpoint(directory))
+		return read_host(output, directory, &cookie);
+	fprintf(stderr,
+	        "liger %s: there is no log in %s: neither folders host-NN nor files NNNNNNNNNNNNNNNN.log or .ckpt\n",
 	        output->command, directory);
 	return CLI_FAILED;
 }
@@ -299,7 +318,7 @@ static int dump_to_file(const char *command, const char *directory, const char *
 		fprintf(stderr, "liger %s: cannot write %s: %s\n", command, path, strerror(errno));
 		return CLI_FAILED;
 	}
-	const struct log_output output = {command, out, NULL, json_entry, json_end};
+	const struct log_output output = {command, out, LOG_JSON, NULL, json_entry, json_end};
 	int result = read_logs(&output, directory);
 	bool failed = ferror(out) != 0;
 	if (fclose(out) != 0 || failed) {
@@ -329,8 +348,8 @@ static int log_dump(int argc, char **argv)
 		return cli_usage_error(args.command, "which directory?");
 	if (json && strcmp(json, "-") != 0)
 		return dump_to_file(args.command, directory, json);
-	const struct log_output text = {args.command, stdout, print_begin, print_entry, print_end};
-	const struct log_output lines = {args.command, stdout, NULL, json_entry, json_end};
+	const struct log_output text = {args.command, stdout, LOG_TEXT, print_begin, print_entry, print_end};
+	const struct log_output lines = {args.command, stdout, LOG_JSON, NULL, json_entry, json_end};
 	return cli_end_output(args.command, read_logs(json ? &lines : &text, directory));
 }
 
@@ -347,7 +366,7 @@ static int log_verify(int argc, char **argv)
 	}
 	if (!directory)
 		return cli_usage_error(args.command, "which directory?");
-	const struct log_output output = {args.command, stdout, NULL, NULL, print_end};
+	const struct log_output output = {args.command, stdout, LOG_SUMMARY, NULL, NULL, print_end};
 	return cli_end_output(args.command, read_logs(&output, directory));
 }
 

@@ -31,12 +31,16 @@
 	P(AFTER_CLAIM, "an extent or word block was claimed from the pod")                                             \
 	P(LOG_SUBMIT, "a batch of the log is gathered, not a byte of it written")                                      \
 	P(LOG_WRITTEN, "a batch of the log is being written, or written and not known durable")                        \
+	P(LOG_RECYCLE, "what segments of the log alone knew is said again, they are about to go")                      \
 	P(REBUILT, "a host that comes back has rebuilt its rows, and is not live yet")                                 \
 	P(IN_CATALOG, "the catalog's lock is held, the table not counted yet")                                         \
 	P(RECOVERY_CLAIMED, "a dead host is claimed, nothing of it recovered")                                         \
 	P(RECOVERY_MID_REDO, "a row of a dead host's commit is written, its word not released")                        \
 	P(RECOVERY_REDONE, "a dead host's commits are finished, its other locks not freed")                            \
-	P(RECOVERY_FREED, "all is free, the host not called dead yet")
+	P(RECOVERY_FREED, "all is free, the host not called dead yet")                                                 \
+	P(CHECKPOINT_WRITTEN, "a checkpoint is written, and not durable yet")                                          \
+	P(CHECKPOINT_SYNCED, "a checkpoint is durable, and has no name of the sequence yet")                           \
+	P(CHECKPOINT_RENAMED, "a checkpoint has its name, the directory is not durable yet")
 
 enum crash_point {
 #define LG_CRASH_POINT_ENUM(name, text) CRASH_##name,

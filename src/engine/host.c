@@ -12,8 +12,12 @@ enum { LEAVE_TIMEOUT_NS = 1000000000, LEAST_LEASE_MS = 10 };
 
 void lg_host_config_init(struct lg_host_config *config)
 {
-	*config = (struct lg_host_config){
-	        .max_workers = 16, .request_timeout_ms = 1000, .lease_ms = 100, .log_segment_bytes = 64 << 20};
+	*config = (struct lg_host_config){.max_workers = 16,
+	        .request_timeout_ms = 1000,
+	        .lease_ms = 100,
+	        .log_segment_bytes = 64 << 20,
+	        .checkpoint_mb_per_s = 100,
+	        .checkpoint_log_bytes = UINT64_C(1) << 30};
 }
 
 uint64_t host_oldest(struct lg_host *host, const struct cxl_port *port)
@@ -225,13 +229,16 @@ static int go_live(struct lg_host *host, struct lg_worker *service, struct lg_er
 	if (code != LG_OK)
 		return code;
 	member_set_state(&service->port, host->id, LG_MEMBER_LIVE);
-	return service_start(service, err);
+	code = service_start(service, err);
+	if (code == LG_OK && (code = recovery_keep(host, err)) != LG_OK)
+		service_stop(service);
+	return code;
 }
 
 static int join(struct lg_host *host, struct lg_error *err)
 {
 	struct lg_worker *service = NULL;
-	int code = worker_slot_open(host, SERVICE_SLOT, WORKER_SLOTS, &service, err);
+	int code = worker_slot_open(host, SERVICE_SLOT, SERVICE_SLOT + 1, &service, err);
 	if (code != LG_OK)
 		return code;
 	assert(service);
@@ -312,6 +319,7 @@ int lg_host_close(struct lg_host *host)
 	                *port = &passing; /* the service's own port is in use until it stops */
 	/* Leaving: others stop asking; then what they could still find is retired; then the id is free. */
 	bool member = member_set_state(port, host->id, LG_MEMBER_LEAVING);
+	recovery_keep_no_more(host);
 	service_stop(service);
 	worker_enter(service);
 	if (member)

@@ -1,7 +1,8 @@
 /* host.h: one host of a pod: what hangs off struct lg_host, and its threads.
  *
  * Threads: the user's workers, each with a struct lg_worker of its own (port, heap, mailbox), and one service thread
- * with the worker slot LG_MAX_WORKERS: heartbeat, epoch, move-out, and messages when no worker polls.
+ * with the worker slot SERVICE_SLOT: heartbeat, epoch, move-out, the log, and messages when no worker polls. In a pod that is
+ * logged a third kind, the keeper, makes checkpoints (recovery/keeper.h).
  *
  * Locks, in the order they are taken: mover_lock (serving, movement, directory, allocation of words and frames) > admin
  * (tables, worker slots) > a peer's send_lock > locks of tree nodes. None is held while waiting for another host.
@@ -25,7 +26,7 @@
 #include "engine/heap.h"
 #include "engine/space.h"
 
-enum { SERVICE_SLOT = LG_MAX_WORKERS, WORKER_SLOTS = LG_MAX_WORKERS + 1 };
+enum { SERVICE_SLOT = LG_MAX_WORKERS, KEEPER_SLOT, WORKER_SLOTS };
 #define WORKER_IDLE UINT64_MAX
 
 /* Counters of one worker. Others read them while they grow (add_counts in host.c): only sums for people. */
@@ -100,6 +101,7 @@ struct lg_host {
 	bool after_death;      /* the last holder of this id died */
 	struct watch *watch;   /* src/recovery's: what the service thread knows of the other hosts */
 	struct stream *stream; /* src/recovery's: this host's log; NULL: the pod is not logged */
+	struct keeper *keeper; /* src/recovery's: who makes checkpoints; NULL: the pod is not logged */
 	uint64_t usage_counter;
 };
 

@@ -26,6 +26,9 @@ int recovery_return(struct lg_worker *service, struct lg_error *err);
 void recovery_not_returned(struct lg_worker *service);
 /* Each time that the service thread wakes up. True: it shall wake up again soon, something is in flight. */
 bool recovery_round(struct lg_worker *service, uint64_t now_ns);
+/* When it is live, and before its service thread stops: who makes checkpoints. LG_OK; LG_NOSPACE; LG_SYSTEM. */
+int recovery_keep(struct lg_host *host, struct lg_error *err);
+void recovery_keep_no_more(struct lg_host *host);
 /* When all workers are closed and no other host finds rows here any more: the log's end. LG_OK: the host may be said to have left; else
  * it stays a member that others recover once its process is gone. */
 int recovery_leave(struct lg_worker *service);

@@ -20,6 +20,13 @@ static_assert(sizeof(struct log_table_body) == 80 && offsetof(struct log_table_b
 /* In the flags of such an entry: the load of this host's copy of a replicated table has ended. */
 #define LOG_TABLE_SEALED 1U
 
+/* A table in a checkpoint: this, and then as above, but without splits, which the catalog and the logs have. */
+struct checkpoint_table_body {
+	uint32_t flags; /* LOG_TABLE_SEALED */
+	uint32_t zero;
+};
+static_assert(sizeof(struct checkpoint_table_body) == 8, "durable");
+
 /* LOG_ENTRY_MEMBER. A host's own first entry of an incarnation is JOINED, its last, if it leaves in order, LEFT. Who has
  * recovered a dead host writes DIED behind what that host's redo rings held. */
 enum log_member_change { LOG_MEMBER_JOINED = 1, LOG_MEMBER_LEFT, LOG_MEMBER_DIED };

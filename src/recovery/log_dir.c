@@ -45,8 +45,7 @@ void log_new_path(const struct log_dir *dir, char path[LOG_PATH_BYTES])
 	join(path, dir, "new.tmp");
 }
 
-/* 16 digits and ".log", and nothing else. */
-static bool parse_name(const char *name, uint64_t *number)
+bool log_parse_name(const char *name, const char *suffix, uint64_t *number)
 {
 	*number = 0;
 	for (int i = 0; i < 16; i++) {
@@ -54,7 +53,7 @@ static bool parse_name(const char *name, uint64_t *number)
 			return false;
 		*number = *number * 10 + (uint64_t)(name[i] - '0');
 	}
-	return strcmp(name + 16, ".log") == 0;
+	return strcmp(name + 16, suffix) == 0;
 }
 
 static bool grow(void **array, size_t *capacity, size_t count, size_t element_bytes)
@@ -96,10 +95,10 @@ static int take_name(void *context, const char *name)
 	static const char spare[] = "spare-";
 	struct log_dir *dir = context;
 	struct log_segment segment = {0};
-	if (parse_name(name, &segment.sequence))
+	if (log_parse_name(name, ".log", &segment.sequence))
 		return log_dir_add(dir, &segment, NULL) == LG_OK ? 0 : -ENOMEM;
 	uint64_t number;
-	if (strncmp(name, spare, sizeof spare - 1) == 0 && parse_name(name + sizeof spare - 1, &number))
+	if (strncmp(name, spare, sizeof spare - 1) == 0 && log_parse_name(name + sizeof spare - 1, ".log", &number))
 		return log_dir_add_spare(dir, number, NULL) == LG_OK ? 0 : -ENOMEM;
 	return 0;
 }

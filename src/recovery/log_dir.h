@@ -30,6 +30,9 @@ struct log_dir {
 /* DIR/host-NN. LG_LIMIT when that is too long. */
 int log_dir_name(const char *directory, uint32_t host, char *path, size_t bytes, struct lg_error *err);
 
+/* Is it 16 digits and the suffix, and nothing else? Checkpoints are named so too. */
+bool log_parse_name(const char *name, const char *suffix, uint64_t *number);
+
 /* Paths of files in it. */
 void log_segment_path(const struct log_dir *dir, uint64_t sequence, char path[LOG_PATH_BYTES]);
 void log_spare_path(const struct log_dir *dir, uint64_t number, char path[LOG_PATH_BYTES]);

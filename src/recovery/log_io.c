@@ -144,6 +144,29 @@ static ssize_t file_read(struct log_io *io, int file, void *data, size_t bytes, 
 	return (ssize_t)done;
 }
 
+static int file_write(struct log_io *io, int file, const void *data, size_t bytes, uint64_t offset)
+{
+	size_t done = 0;
+	(void)io;
+	while (done < bytes) {
+		ssize_t n = pwrite(file, (const uint8_t *)data + done, bytes - done, (off_t)(offset + done));
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			return -EIO;
+		done += (size_t)n;
+	}
+	return 0;
+}
+
+static int file_sync(struct log_io *io, int file)
+{
+	(void)io;
+	return fdatasync(file) == 0 ? 0 : -errno;
+}
+
 static uint64_t file_random(struct log_io *io)
 {
 	uint64_t number = 0;
@@ -208,6 +231,8 @@ const struct log_io_ops log_io_file_ops = {
         .register_buffers = pwrite_register_buffers,
         .start = pwrite_start,
         .finish = pwrite_finish,
+        .write = file_write,
+        .sync = file_sync,
         .random = file_random,
         .destroy = pwrite_destroy,
 };

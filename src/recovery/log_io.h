@@ -1,4 +1,4 @@
-/* log_io.h: the file operations of the log, behind a table of functions: real ones, and in their place whatever a test
+/* log_io.h: the file operations of logs and checkpoints, behind a table of functions: real ones, and in their place whatever a test
  * or a simulator puts there.
  *
  * Each function returns 0, or what is said at it, or the negative of an errno. A struct log_io belongs to one log
@@ -52,13 +52,18 @@ struct log_io_ops {
 	int (*allocate)(struct log_io *io, int file, uint64_t bytes);
 	/* Bytes read: fewer than asked for at the end of the file only. */
 	ssize_t (*read)(struct log_io *io, int file, void *data, size_t bytes, uint64_t offset);
-	/* Tells of the buffers that most writes will come from. */
+	/* Tells of the buffers that most writes of start() will come from. */
 	int (*register_buffers)(struct log_io *io, void *const data[LOG_IO_BUFFERS], size_t bytes);
 	/* Starts to write and then to make durable all that the file holds. One at a time; data stays untouched until
 	 * finish() has returned 1. */
 	int (*start)(struct log_io *io, const struct log_io_write *write);
 	/* 1: what was started is done, *result is filled. 0: not yet, never with `wait`. */
 	int (*finish)(struct log_io *io, bool wait, struct log_io_result *result);
+	/* All of the bytes, at once, or a part of them and an error: for what is made durable later, by sync(). Neither
+	 * touches what start() has begun. */
+	int (*write)(struct log_io *io, int file, const void *data, size_t bytes, uint64_t offset);
+	/* All that was written to the file is durable. */
+	int (*sync)(struct log_io *io, int file);
 	uint64_t (*random)(struct log_io *io);
 	void (*destroy)(struct log_io *io);
 };

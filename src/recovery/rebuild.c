@@ -9,6 +9,7 @@
 #include <xxhash.h>
 
 #include "engine/table.h"
+#include "recovery/checkpoint_reader.h"
 #include "recovery/record.h"
 #include "recovery/stream.h"
 #include "recovery/survey.h"
@@ -41,6 +42,7 @@ struct rebuild {
 	bool ended[LG_MAX_TABLES]; /* the load of this host's copy had ended */
 	struct changed_row **buckets;
 	size_t bucket_count, row_count;
+	uint64_t first_epoch; /* logs are needed from it on */
 	uint64_t bytes, rows; /* read; put into trees */
 	uint8_t *value;       /* room for one */
 	struct lg_error *err;
@@ -159,6 +161,124 @@ static int take_record(struct rebuild *r, const struct log_entry *entry)
 	return LG_OK;
 }
 
+/* ---- Checkpoints ---- */
+
+static bool is_row_ours(const struct rebuild *r, const struct checkpoint_row *row, unsigned host)
+{
+	const struct lg_table *table = row->table < LG_MAX_TABLES ? r->tables[row->table] : NULL;
+	if (!table || row->key.bytes < 1 || row->key.bytes > LG_MAX_KEY_BYTES || row->val.bytes > LG_MAX_VALUE_BYTES)
+		return false;
+	if (table->def.by == LG_REPLICATED)
+		return host == r->w->host_id;
+	return row->partition < table->def.partitions && table->trees[row->partition];
+}
+
+static int take_checkpoint_row(struct rebuild *r, const struct checkpoint_row *row)
+{
+	struct redo_write write = {.table = (uint8_t)row->table,
+	        .kind = REDO_PUT,
+	        .key_bytes = (uint16_t)row->key.bytes,
+	        .partition = (uint16_t)row->partition,
+	        .val_bytes = (uint32_t)row->val.bytes,
+	        .data_bytes = (uint32_t)row->val.bytes};
+	struct redo_view view = {.write = &write, .kind = REDO_PUT, .key = row->key, .data = row->val.data};
+	struct changed_row *changed = find_row(r, &view);
+	if (!changed || !add_change(changed, &view, row->version))
+		return error_set(r->err, LG_NOSPACE, "no private memory to rebuild the rows of host %u", r->w->host_id);
+	return LG_OK;
+}
+
+static void take_checkpoint_table(struct rebuild *r, const struct checkpoint_entry *entry, unsigned host)
+{
+	struct checkpoint_table_body head;
+	struct log_table_body def;
+	if (host != r->w->host_id || entry->body.bytes < sizeof head + sizeof def)
+		return;
+	memcpy(&head, entry->body.data, sizeof head);
+	memcpy(&def, (const uint8_t *)entry->body.data + sizeof head, sizeof def);
+	if ((head.flags & LOG_TABLE_SEALED) && def.id < LG_MAX_TABLES)
+		r->ended[def.id] = true;
+}
+
+static int read_entries(struct rebuild *r, struct checkpoint_reader *reader, unsigned host)
+{
+	struct checkpoint_entry entry;
+	int code;
+	while ((code = checkpoint_next(reader, &entry, r->err)) == LG_OK) {
+		if (entry.type == CHECKPOINT_TABLE)
+			take_checkpoint_table(r, &entry, host);
+		else if (is_row_ours(r, &entry.row, host))
+			code = take_checkpoint_row(r, &entry.row);
+		if (code != LG_OK)
+			return code;
+	}
+	r->bytes += checkpoint_reader_info(reader)->counts.raw_bytes;
+	return code == LG_END ? LG_OK : code;
+}
+
+/* *first: from which epoch on logs are needed besides. LG_NOTFOUND: it has no checkpoint. */
+static int read_checkpoint(struct rebuild *r, unsigned host, uint64_t *first)
+{
+	char path[LOG_PATH_BYTES];
+	struct checkpoint_reader_options options;
+	struct checkpoint_reader *reader;
+	checkpoint_reader_options_init(&options);
+	options.cookie = r->stream->manifest.cookie;
+	options.host = host;
+	int code = log_dir_name(r->stream->directory, host, path, sizeof path, r->err);
+	if (code == LG_OK)
+		code = checkpoint_reader_open(path, &options, &reader, r->err);
+	if (code != LG_OK)
+		return code;
+	*first = checkpoint_reader_info(reader)->first_epoch;
+	code = read_entries(r, reader, host);
+	checkpoint_reader_close(reader);
+	return code;
+}
+
+static bool owns_nothing(const struct rebuild *r, unsigned host)
+{
+	for (uint32_t p = 0; p < r->w->host->geometry->partition_count; p++)
+		if (partition_owner(&r->w->port, p) == host)
+			return false;
+	return true;
+}
+
+/* Sets r->first_epoch. */
+static int read_checkpoints(struct rebuild *r)
+{
+	unsigned self = r->w->host_id;
+	int code = read_checkpoint(r, self, &r->first_epoch);
+	if (code != LG_OK && code != LG_NOTFOUND)
+		return code;
+	/* This is what the others may recycle from now on, as far as this host goes. */
+	member_set_log_word(&r->w->port, self, MEMBER_CHECKPOINT_EPOCH, r->first_epoch);
+	for (unsigned host = 0; host < r->w->host->geometry->host_count; host++) {
+		uint64_t first = 0;
+		if (host == self || !owns_nothing(r, host))
+			continue;
+		code = read_checkpoint(r, host, &first);
+		if (code != LG_OK && code != LG_NOTFOUND)
+			return code;
+		if (code == LG_OK && first < r->first_epoch)
+			r->first_epoch = first;
+	}
+	return LG_OK;
+}
+
+/* ---- Logs ---- */
+
+/* Whether a log goes back as far as is needed. `completed`: before its first segment. */
+static int check_beginning(const struct rebuild *r, uint32_t host, uint64_t completed)
+{
+	if (!r->stream->returning || completed < r->first_epoch || completed == 0)
+		return LG_OK;
+	return error_set(r->err, LG_CORRUPT,
+	        "the log of host %u begins behind epoch %" PRIu64 ", but rows of host %u need it from epoch %" PRIu64
+	        " on: segments or a checkpoint were removed",
+	        host, completed, r->w->host_id, r->first_epoch);
+}
+
 /* All of one host's log. */
 static int read_log(struct rebuild *r, uint32_t host)
 {
@@ -167,6 +287,11 @@ static int read_log(struct rebuild *r, uint32_t host)
 	int code = survey_open(r->stream->directory, &r->stream->manifest, host, &reader, r->err);
 	if (code != LG_OK)
 		return code == LG_NOTFOUND ? LG_OK : code;
+	code = check_beginning(r, host, log_reader_found(reader)->epoch_before);
+	if (code != LG_OK) {
+		log_reader_close(reader);
+		return code;
+	}
 	while ((code = log_reader_next(reader, &entry, r->err)) == LG_OK) {
 		if (entry.type == LOG_ENTRY_REDO)
 			code = take_record(r, &entry);
@@ -284,6 +409,8 @@ static int gather(struct rebuild *r)
 	int code = LG_OK;
 	for (uint32_t id = 0; id < catalog_count(port) && code == LG_OK; id++)
 		code = table_of_id(r->w->host, &r->w->port, id, &r->tables[id], r->err);
+	if (code == LG_OK)
+		code = read_checkpoints(r);
 	for (uint32_t host = 0; host < port->geometry->host_count && code == LG_OK; host++)
 		code = read_log(r, host);
 	return code;

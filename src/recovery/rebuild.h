@@ -5,6 +5,9 @@
  * row is what its youngest whole value and the changed ranges behind it make. A change may be met twice: in the log of
  * a dead host, and in that of who recovered it.
  *
+ * A host's checkpoint is where its rows begin, and the logs from the checkpoint's first epoch on suffice (keeper.h). That of a
+ * host that owns nothing any more is read too: its partitions were adopted.
+ *
  * Memory: about as much as the logs hold of these partitions, while it runs.
  */
 #ifndef LIGER_RECOVERY_REBUILD_H

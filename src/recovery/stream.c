@@ -71,6 +71,12 @@ static int put_table(struct stream *s, struct cxl_port *port, uint32_t id, unsig
 	return body ? code : LG_NOSPACE;
 }
 
+static int put_member(struct stream *s, unsigned host, enum log_member_change change, uint64_t incarnation)
+{
+	struct log_member_body body = {host, change, incarnation};
+	return put_entry(s, LOG_ENTRY_MEMBER, 0, &body, sizeof body);
+}
+
 /* All tables that are counted now, before any row of them. */
 static int drain_catalog(struct stream *s, struct cxl_port *port)
 {
@@ -283,6 +289,67 @@ static void mend(struct stream *s, uint64_t now)
 	pthread_mutex_unlock(&s->lock);
 }
 
+/* ---- Recycling ---- */
+
+/* From which epoch on some host needs the logs; 0: from the beginning. */
+static uint64_t needed_epoch(const struct lg_worker *w)
+{
+	uint64_t least = UINT64_MAX;
+	for (unsigned host = 0; host < w->host->geometry->host_count; host++) {
+		uint64_t incarnation;
+		enum lg_member_state state = member_state(&w->port, host, &incarnation);
+		if (state == LG_MEMBER_JOINING)
+			return 0; /* it may be reading them, and may have begun before its word was seen */
+		uint64_t epoch = incarnation ? member_log_word(&w->port, host, MEMBER_CHECKPOINT_EPOCH) : UINT64_MAX;
+		least = epoch < least ? epoch : least;
+	}
+	return least == UINT64_MAX ? 0 : least;
+}
+
+/* Which incarnation of a host is gone, and all of it durable; 0: none is. */
+static uint64_t gone_incarnation(const struct lg_worker *w, unsigned host)
+{
+	uint64_t incarnation, again;
+	enum lg_member_state state = member_state(&w->port, host, &incarnation);
+	bool counted = member_log_word(&w->port, host, MEMBER_LOG_EPOCH) != LOG_EPOCH_UNCOUNTED;
+	if (member_state(&w->port, host, &again) != state || again != incarnation || !incarnation)
+		return 0;
+	if (state == LG_MEMBER_JOINING || state == LG_MEMBER_LIVE)
+		return incarnation - 1;
+	return counted ? 0 : incarnation;
+}
+
+/* What this log alone may know: as put when it happened. */
+static int say_again(struct lg_worker *w, struct stream *s)
+{
+	int code = put_owners(s, &w->port);
+	for (uint32_t id = 0; id < s->tables && code == LG_OK; id++)
+		code = put_table(s, &w->port, id, s->sealed_tables[id] ? LOG_TABLE_SEALED : 0);
+	for (unsigned host = 0; host < w->host->geometry->host_count && code == LG_OK; host++) {
+		uint64_t gone = gone_incarnation(w, host);
+		if (gone)
+			code = put_member(s, host, LOG_MEMBER_DIED, gone);
+	}
+	return code == LG_OK ? put_member(s, w->host_id, LOG_MEMBER_JOINED, w->host->incarnation) : code;
+}
+
+/* Before a batch that completes an epoch. */
+static void prepare_recycling(struct lg_worker *w, struct stream *s)
+{
+	uint64_t epoch = s->recycling ? 0 : needed_epoch(w);
+	if (epoch > s->recycled && epoch > s->taken_epoch + 1 && say_again(w, s) == LG_OK)
+		s->recycling = epoch;
+}
+
+/* When that batch is durable. Nothing is lost if it cannot be done: it is tried again with the next checkpoint. */
+static void recycle(struct stream *s)
+{
+	CRASH_POINT(LOG_RECYCLE);
+	(void)log_recycle(s->writer, s->recycling, NULL, NULL);
+	s->recycled = s->recycling;
+	s->recycling = 0;
+}
+
 bool stream_round(struct lg_worker *w, uint64_t now)
 {
 	struct stream *s = w->host->stream;
@@ -296,9 +363,12 @@ bool stream_round(struct lg_worker *w, uint64_t now)
 	tell_sealed(w, s, atomic_load_explicit(&s->wanted, memory_order_acquire));
 	bool whole = !s->broken && drain(w, s) == LG_OK; /* else: more than the log's memory takes, it goes on later */
 	bool asked = s->fresh || member_pod_sealed(&w->port) > s->completed;
-	if (landed == LG_OK && s->counted && whole && asked && ended > s->completed)
+	if (landed == LG_OK && s->recycling)
+		recycle(s);
+	if (landed == LG_OK && s->counted && whole && asked && ended > s->completed) {
+		prepare_recycling(w, s);
 		(void)launch(w, s, ended); /* a failure is noted */
-	else if (landed == LG_OK && (s->pressed || !whole) && log_gathered_bytes(s->writer))
+	} else if (landed == LG_OK && (s->pressed || !whole) && log_gathered_bytes(s->writer))
 		(void)launch(w, s, LOG_EPOCH_NONE);
 	look_at_pod(w, s);
 	return s->flying;
@@ -317,12 +387,6 @@ static int flush(struct lg_worker *w, struct stream *s, uint64_t epoch)
 	if (code == LG_OK)
 		code = launch(w, s, epoch);
 	return code == LG_OK ? land(w, s, true) : code;
-}
-
-static int put_member(struct stream *s, unsigned host, enum log_member_change change, uint64_t incarnation)
-{
-	struct log_member_body body = {host, change, incarnation};
-	return put_entry(s, LOG_ENTRY_MEMBER, 0, &body, sizeof body);
 }
 
 struct taking {
@@ -347,6 +411,7 @@ int stream_take_dead(struct lg_worker *w, unsigned dead)
 	uint64_t incarnation, durable = member_log_word(&w->port, dead, MEMBER_LOG_EPOCH);
 	(void)member_state(&w->port, dead, &incarnation);
 	struct taking taking = {s, dead, durable == LOG_EPOCH_UNCOUNTED ? 0 : durable};
+	s->taken_epoch = epoch_load(&w->port);
 	int code = drain_catalog(s, &w->port);
 	for (unsigned slot = 0; slot < w->host->geometry->redo_workers && code == LG_OK; slot++)
 		code = ring_scan(&w->port, dead, slot, take_record, &taking);
@@ -458,6 +523,8 @@ static int open_writer(struct lg_worker *w, struct stream *s, struct lg_error *e
 	struct log_writer_stats stats;
 	log_writer_stats(s->writer, &stats);
 	s->completed = stats.durable_epoch;
+	s->returning = s->completed > 0;
+	s->taken_epoch = epoch_load(&w->port); /* whatever it has taken earlier is older */
 	return LG_OK;
 }
 

@@ -17,6 +17,9 @@
  *
  * A host that has sealed nothing goes on completing epochs as long as another one seals; when none does, nobody writes.
  *
+ * Recycling. Segments go when no host needs them for its rows (keeper.h). Besides rows a log says who joined, left and
+ * died, which tables there are and who owns what: that is said again before.
+ *
  * Failures. When the log cannot be written nothing of this host becomes durable, so D stands still for the whole pod. Rings
  * fill up, and commits fail with the reason. Once a second it is tried again, in a new segment (log_writer.h).
  */
@@ -48,6 +51,7 @@ struct stream {
 	struct manifest manifest;
 	char directory[LOG_PATH_BYTES];
 	uint64_t incarnation;
+	bool returning; /* its log was there before: it has rows to rebuild */
 	struct stream_slot slots[LG_MAX_WORKERS];
 	void *record;    /* room for one, aligned to 8 */
 	uint32_t tables; /* logged: those below it */
@@ -59,12 +63,16 @@ struct stream {
 	uint64_t completed; /* the last epoch that a batch was submitted for */
 	uint64_t told;      /* this host's word: MEMBER_LOG_EPOCH, and MEMBER_SEALED_EPOCH */
 	uint64_t told_sealed;
-	uint64_t retry_ns;        /* when a failed log is tried again */
-	bool counted;             /* D waits for this host */
-	bool broken;              /* the failure will not go away: a ring of this host is damaged */
-	_Atomic uint64_t wanted;  /* somebody waits for this epoch */
-	_Atomic uint64_t durable; /* D, as far as it was seen; never goes back */
-	_Atomic int failed;       /* LG_OK, or why the log cannot be written */
+	uint64_t retry_ns; /* when a failed log is tried again */
+	bool counted;      /* D waits for this host */
+	/* Recycling: all hosts' rows need the logs from an epoch on only. What must not be lost with older segments is said
+	 * again in a batch that completes an epoch; when that is durable, they go. */
+	uint64_t recycled, recycling; /* done; in flight with that batch; 0: none */
+	uint64_t taken_epoch;         /* a dead host's records that were taken into this log are not younger */
+	bool broken;                  /* the failure will not go away: a ring of this host is damaged */
+	_Atomic uint64_t wanted;      /* somebody waits for this epoch */
+	_Atomic uint64_t durable;     /* D, as far as it was seen; never goes back */
+	_Atomic int failed;           /* LG_OK, or why the log cannot be written */
 	_Atomic uint64_t log_batches, log_bytes, rows_rebuilt, rebuild_bytes;
 	pthread_mutex_t lock; /* of what follows */
 	pthread_cond_t grown; /* durable or failed has changed */

@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include "engine/service.h"
+#include "recovery/keeper.h"
 #include "recovery/stream.h"
 
 struct lg_ticket lg_last_ticket(const struct lg_worker *worker)
@@ -147,6 +148,9 @@ void recovery_stats(const struct lg_host *host, struct lg_stats *stats)
 		return;
 	stats->log_batches = atomic_load_explicit(&s->log_batches, memory_order_relaxed); /* relaxed, all: for people */
 	stats->log_bytes = atomic_load_explicit(&s->log_bytes, memory_order_relaxed);
+	const struct keeper *k = host->keeper;
+	stats->checkpoints = k ? atomic_load_explicit(&k->checkpoints, memory_order_relaxed) : 0;
+	stats->checkpoint_bytes = k ? atomic_load_explicit(&k->checkpoint_bytes, memory_order_relaxed) : 0;
 	stats->rows_rebuilt = atomic_load_explicit(&s->rows_rebuilt, memory_order_relaxed);
 	stats->rebuild_bytes = atomic_load_explicit(&s->rebuild_bytes, memory_order_relaxed);
 }

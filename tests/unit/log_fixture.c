@@ -114,6 +114,16 @@ static int faults_finish(struct log_io *io, bool wait, struct log_io_result *res
 	return code;
 }
 
+static int faults_write(struct log_io *io, int file, const void *data, size_t bytes, uint64_t offset)
+{
+	return inner(io)->ops->write(inner(io), file, data, bytes, offset);
+}
+
+static int faults_sync(struct log_io *io, int file)
+{
+	return inner(io)->ops->sync(inner(io), file);
+}
+
 static uint64_t faults_random(struct log_io *io)
 {
 	return pod_random(&((struct log_faults *)io)->random);
@@ -139,6 +149,8 @@ static const struct log_io_ops faults_ops = {
         .register_buffers = faults_register_buffers,
         .start = faults_start,
         .finish = faults_finish,
+        .write = faults_write,
+        .sync = faults_sync,
         .random = faults_random,
         .destroy = faults_destroy,
 };
