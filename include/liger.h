@@ -310,6 +310,9 @@ struct lg_host_config {
 	 * (default 100; 0: no limit). Logs that no host's rows need any more are recycled. */
 	uint64_t checkpoint_log_bytes;
 	uint32_t checkpoint_mb_per_s;
+	/* When another host has been dead for so long, the live host with the lowest id adopts its partitions, if it has this set
+	 * (lg_adopt()). Default 0: only when it is told to. */
+	uint32_t adopt_after_ms;
 };
 
 void lg_host_config_init(struct lg_host_config *config);
@@ -336,6 +339,16 @@ int lg_host_close(struct lg_host *host);
  *          log, does not get on); LG_NOSPACE, LG_SYSTEM; LG_CORRUPT (a row in pod memory); LG_FENCED; LG_FORKED. The
  *          checkpoint before stays until then. */
 int lg_checkpoint(struct lg_host *host, struct lg_error *err);
+
+/* Takes over all partitions of a host that has died or left, in a pod with a data directory: rebuilds their rows, from
+ * which time on transactions find them here. If that host comes back it owns nothing. Also `liger pod adopt`.
+ * Returns: LG_OK; LG_INVALID (no data directory; the host is a member, or owns nothing); LG_INUSE (it is coming back, or
+ *          another host is at it); LG_UNAVAILABLE; LG_CORRUPT; LG_NOSPACE; LG_SYSTEM; LG_FORKED. */
+int lg_adopt(struct lg_host *host, uint32_t dead, struct lg_error *err);
+
+/* Has the running host `by` do that, without being it: it begins within some 100 ms. lg_pod_info() tells when the
+ * partitions are its own. Returns: LG_OK (it was asked); LG_INVALID; as lg_pod_info(). */
+int lg_pod_adopt(const char *uri, uint32_t by, uint32_t dead, const char *emulate, struct lg_error *err);
 
 /* Whether this host's log is written. LG_OK, also of a pod without logs; or the code and, in *err, the reason of a write
  * that has failed: nothing of this host becomes durable until it is mended. It is tried again once a second. */

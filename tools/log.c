@@ -73,12 +73,6 @@ static const struct log_type *type_of(const struct log_entry *entry)
 	return &unknown_type;
 }
 
-void log_print_table(FILE *out, struct lg_slice body)
-{
-	const struct log_entry entry = {.type = LOG_ENTRY_TABLE, .bytes = (uint32_t)body.bytes, .body = body.data};
-	type_of(&entry)->print(out, &entry);
-}
-
 /* ---- Text ---- */
 
 static void print_begin(const struct log_output *output, const char *path)

@@ -18,9 +18,6 @@ struct log_type {
 /* The first bytes, in hexadecimal. */
 void log_print_bytes(FILE *out, const struct log_entry *entry);
 
-/* A table's definition, as both log and checkpoint have it: by the decoder of LOG_ENTRY_TABLE. */
-void log_print_table(FILE *out, struct lg_slice body);
-
 /* In quotes. */
 void log_json_text(FILE *out, const char *text);
 

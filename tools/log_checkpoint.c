@@ -25,7 +25,7 @@ static void print_entry(FILE *out, const struct checkpoint_entry *entry)
 	fprintf(out, "  block %" PRIu64 " at %" PRIu32 ": ", entry->block, entry->offset);
 	if (entry->type == CHECKPOINT_TABLE) {
 		fprintf(out, "table, %zu bytes: ", entry->body.bytes);
-		log_print_table(out, entry->body);
+		print_slice(out, entry->body);
 	} else {
 		fprintf(out,
 		        "row of table %u, partition %" PRIu32 ", flags %u, version %" PRIu64 " of epoch %" PRIu64

@@ -1,5 +1,6 @@
 /* pod.c: `liger pod create|info|check|destroy`. The printing of a pod's state is in pod_print.c, the check in pod_check.c. */
 #include "cli.h"
+#include "pod_adopt.h"
 #include "pod_check.h"
 #include "pod_print.h"
 
@@ -13,6 +14,7 @@ static const char pod_help[] =
         "       liger pod info URI [--json FILE] [--emulate MODE]\n"
         "       liger pod destroy URI [--force] [--emulate MODE]\n"
         "       liger pod check URI [--json FILE] [--limit N] [--once]\n"
+        "       liger pod adopt URI --host K --dead N [--wait SECONDS]\n"
         "\n"
         "URI names the region: shm:NAME (POSIX shared memory), file:PATH (tmpfs, hugetlbfs, fsdax, famfs) or\n"
         "dax:PATH (a devdax device); shm: and file: take ?node=N, the NUMA node that its pages must lie on.\n"
@@ -263,16 +265,18 @@ static int pod_destroy(int argc, char **argv)
 int pod_main(int argc, char **argv)
 {
 	if (argc < 2)
-		return cli_usage_error("pod", "create, info, check or destroy?");
+		return cli_usage_error("pod", "create, info, check, adopt or destroy?");
 	if (strcmp(argv[1], "create") == 0)
 		return pod_create(argc - 1, argv + 1);
 	if (strcmp(argv[1], "info") == 0)
 		return pod_info(argc - 1, argv + 1);
 	if (strcmp(argv[1], "check") == 0)
 		return pod_check(argc - 1, argv + 1);
+	if (strcmp(argv[1], "adopt") == 0)
+		return pod_adopt(argc - 1, argv + 1);
 	if (strcmp(argv[1], "destroy") == 0)
 		return pod_destroy(argc - 1, argv + 1);
 	if (is_help(argv[1]))
 		return print_help("pod", pod_help);
-	return cli_usage_error("pod", "there is no '%s' among create, info, check and destroy", argv[1]);
+	return cli_usage_error("pod", "there is no '%s' among create, info, check, adopt and destroy", argv[1]);
 }

@@ -32,6 +32,9 @@
 	P(LOG_SUBMIT, "a batch of the log is gathered, not a byte of it written")                                      \
 	P(LOG_WRITTEN, "a batch of the log is being written, or written and not known durable")                        \
 	P(LOG_RECYCLE, "what segments of the log alone knew is said again, they are about to go")                      \
+	P(ADOPTION_CLAIMED, "a dead host's partitions are being adopted, nothing is done yet")                         \
+	P(MID_ADOPTION, "some partitions of a dead host are the adopter's, some not yet")                              \
+	P(ADOPTED, "all partitions of a dead host are the adopter's, which is not logged yet")                         \
 	P(REBUILT, "a host that comes back has rebuilt its rows, and is not live yet")                                 \
 	P(IN_CATALOG, "the catalog's lock is held, the table not counted yet")                                         \
 	P(RECOVERY_CLAIMED, "a dead host is claimed, nothing of it recovered")                                         \

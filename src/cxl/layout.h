@@ -107,7 +107,8 @@ struct pod_member {
 	        log_epoch; /* this epoch and all before it are durable there; UINT64_MAX: it is not waited for */
 	_Atomic uint64_t sealed_epoch;     /* the youngest of a record that its log has, or will have next */
 	_Atomic uint64_t checkpoint_epoch; /* logs are needed from this epoch on to rebuild its rows */
-	uint64_t unused2[4];
+	_Atomic uint64_t adopter;          /* 1 + the host that is asked to adopt its partitions; 0: none */
+	uint64_t unused2[3];
 };
 static_assert(sizeof(struct pod_member) == 128 && offsetof(struct pod_member, oldest_epoch) == 64, "two lines");
 

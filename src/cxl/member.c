@@ -3,6 +3,7 @@
  *   state     free -> joining -> live -> leaving -> left -> joining (next incarnation) ...
  *             joining, live, leaving -> recovering -> dead -> joining (next incarnation) ...
  *             recovering -> recovering, when the recoverer died: by another
+ *             left, dead -> recovering -> dead, while another host adopts its partitions
  *   all steps are CAS: to joining by who joins; to recovering and dead by a survivor; all others by the member itself,
  *   which thereby learns that it was declared dead
  *
@@ -246,10 +247,8 @@ uint64_t member_state_word(const struct cxl_port *port, unsigned host)
 	return port_word_load(port, member_offset(port, host) + STATE, memory_order_acquire);
 }
 
-bool member_claim(struct cxl_port *port, unsigned host, uint64_t seen, unsigned by, uint64_t *claim)
+static bool claim_state(struct cxl_port *port, unsigned host, uint64_t seen, unsigned by, uint64_t *claim)
 {
-	if (!state_is_member(state_of(seen)))
-		return false;
 	pod_off member = member_offset(port, host);
 	port->counts.word_writes++;
 	*claim = (seen >> INCARNATION_SHIFT) << INCARNATION_SHIFT |
@@ -268,6 +267,17 @@ bool member_claim(struct cxl_port *port, unsigned host, uint64_t seen, unsigned 
 	port_write_back(port, member);
 	port_fence(port);
 	return true;
+}
+
+bool member_claim(struct cxl_port *port, unsigned host, uint64_t seen, unsigned by, uint64_t *claim)
+{
+	return state_is_member(state_of(seen)) && claim_state(port, host, seen, by, claim);
+}
+
+bool member_claim_gone(struct cxl_port *port, unsigned host, uint64_t seen, unsigned by, uint64_t *claim)
+{
+	return (state_of(seen) == LG_MEMBER_DEAD || state_of(seen) == LG_MEMBER_LEFT) &&
+	       claim_state(port, host, seen, by, claim);
 }
 
 unsigned member_recoverer(const struct cxl_port *port, unsigned host)
@@ -332,7 +342,8 @@ uint64_t member_pod_oldest(const struct cxl_port *port)
 static pod_off log_word_offset(const struct cxl_port *port, unsigned host, enum member_log_word which)
 {
 	static const size_t offsets[] = {offsetof(struct pod_member, log_epoch),
-	        offsetof(struct pod_member, sealed_epoch), offsetof(struct pod_member, checkpoint_epoch)};
+	        offsetof(struct pod_member, sealed_epoch), offsetof(struct pod_member, checkpoint_epoch),
+	        offsetof(struct pod_member, adopter)};
 	return member_offset(port, host) + offsets[which];
 }
 

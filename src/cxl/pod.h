@@ -76,6 +76,8 @@ void member_kill(const struct cxl_port *port, unsigned host);
  * no other claim. False: somebody else was first. */
 uint64_t member_state_word(const struct cxl_port *port, unsigned host);
 bool member_claim(struct cxl_port *port, unsigned host, uint64_t seen, unsigned by, uint64_t *claim);
+/* The same for one that has left or is dead: nobody comes back under its id, until member_recovered(). */
+bool member_claim_gone(struct cxl_port *port, unsigned host, uint64_t seen, unsigned by, uint64_t *claim);
 /* Who recovers it; host_count if nobody does. */
 unsigned member_recoverer(const struct cxl_port *port, unsigned host);
 /* Recovering -> dead. False: the claim is not this one any more. */
@@ -93,6 +95,7 @@ enum member_log_word {
 	MEMBER_LOG_EPOCH,        /* durable in its log through this epoch; LOG_EPOCH_UNCOUNTED: not waited for */
 	MEMBER_SEALED_EPOCH,     /* the youngest epoch of what it has logged, or is about to */
 	MEMBER_CHECKPOINT_EPOCH, /* its rows need the logs from this epoch on */
+	MEMBER_ADOPTER, /* no epoch: 1 + the host that is asked to adopt its partitions; written by who asks, or is asked */
 };
 #define LOG_EPOCH_UNCOUNTED UINT64_MAX
 

@@ -123,6 +123,40 @@ int lg_pod_info_emulated(const char *uri, const char *emulate, struct lg_pod_inf
 	return code;
 }
 
+int lg_pod_adopt(const char *uri, uint32_t by, uint32_t dead, const char *emulate, struct lg_error *err)
+{
+	struct pod_emulation emulation;
+	struct region region;
+	struct cxl_port port;
+	int code = emulation_check(uri ? uri : "", emulation_mode(emulate), err);
+	if (code == LG_OK)
+		code = region_attach(uri, 0, &region, err);
+	if (code != LG_OK)
+		return code;
+	uint32_t hosts = region.geometry.host_count;
+	code = emulation_begin(&emulation, &region, emulation_mode(emulate), EMU_OBSERVER, err);
+	if (code == LG_OK) {
+		port_init(&port, region.base, &region.geometry);
+		port_emulate(&port, emulation.pod);
+		if (by >= hosts || dead >= hosts || by == dead)
+			code = error_set(
+			        err, LG_INVALID, "hosts %u and %u: this pod has hosts 0..%u", by, dead, hosts - 1);
+		else if (!region.geometry.logged)
+			code = error_set(
+			        err, LG_INVALID, "this pod has no data directory: no host can rebuild another's rows");
+		else if (member_state(&port, by, NULL) != LG_MEMBER_LIVE)
+			code = error_set(err, LG_INVALID, "host %u is not running", by);
+		else if (member_state(&port, dead, NULL) != LG_MEMBER_DEAD &&
+		         member_state(&port, dead, NULL) != LG_MEMBER_LEFT)
+			code = error_set(err, LG_INVALID, "host %u has not died, nor left", dead);
+		else
+			member_set_log_word(&port, dead, MEMBER_ADOPTER, by + 1);
+		emulation_end(&emulation, &region);
+	}
+	region_detach(&region);
+	return code;
+}
+
 int lg_pod_info(const char *uri, struct lg_pod_info *info, struct lg_error *err)
 {
 	return lg_pod_info_emulated(uri, NULL, info, err);

@@ -51,7 +51,7 @@ void mover_drop_absent(struct lg_worker *w, struct row *row)
 	        !word_try_lock(&w->port, ref, seen, w->host_id))
 		return;
 	struct lg_table *table = atomic_load_explicit(&w->host->tables[row->table], memory_order_acquire);
-	row_remove(w, table->trees[row->partition], row, seen & WORD_VERSION);
+	row_remove(w, table_tree(table, row->partition), row, seen & WORD_VERSION);
 }
 
 static enum move_result move_row_out(struct lg_worker *w, struct share *share, word_idx index, uint64_t seen)

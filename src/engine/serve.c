@@ -45,7 +45,7 @@ static struct btree *tree_of(
 	if (table_of_id(w->host, &w->port, id, table, NULL) != LG_OK || (*table)->def.by == LG_REPLICATED)
 		return NULL;
 	uint32_t p = partition ? *partition : table_partition_of(*table, key);
-	return p < (*table)->def.partitions ? (*table)->trees[p] : NULL;
+	return p < (*table)->def.partitions ? table_tree(*table, p) : NULL;
 }
 
 /* Adds a placeholder for the request's key; tells what that did to the leaf, for a requester that has scanned it. */

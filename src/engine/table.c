@@ -48,25 +48,37 @@ static struct lg_slice split_bytes(uint64_t split, uint8_t *bytes)
 	return lg_slice(bytes, count);
 }
 
+struct btree *table_make_tree(const struct lg_table *table, uint32_t partition, struct heap_local *local)
+{
+	uint8_t lo_bytes[8], hi_bytes[8];
+	struct lg_slice lo = {0}, hi = {0};
+	if (table->def.by == LG_RANGE && partition > 0)
+		lo = split_bytes(table->def.splits[partition - 1], lo_bytes);
+	if (table->def.by == LG_RANGE && partition + 1 < table->def.partitions)
+		hi = split_bytes(table->def.splits[partition], hi_bytes);
+	return btree_create(local, lo, hi);
+}
+
+void table_add_tree(struct lg_table *table, uint32_t partition, struct btree *tree)
+{
+	/* [table.adopt] Release. */
+	atomic_store_explicit(&table->trees[partition], tree, memory_order_release);
+}
+
 static int make_trees(struct lg_table *table, struct cxl_port *port, struct heap_local *local)
 {
 	bool replicated = table->def.by == LG_REPLICATED;
 	uint32_t count = replicated ? 1 : table->def.partitions;
-	table->trees = calloc(count, sizeof(struct btree *));
+	table->trees = calloc(count, sizeof(*table->trees));
 	if (!table->trees)
 		return LG_NOSPACE;
 	for (uint32_t p = 0; p < count; p++) {
 		if (!replicated && partition_owner(port, p) != table->host->id)
 			continue;
-		uint8_t lo_bytes[8], hi_bytes[8];
-		struct lg_slice lo = {0}, hi = {0};
-		if (table->def.by == LG_RANGE && p > 0)
-			lo = split_bytes(table->def.splits[p - 1], lo_bytes);
-		if (table->def.by == LG_RANGE && p + 1 < count)
-			hi = split_bytes(table->def.splits[p], hi_bytes);
-		table->trees[p] = btree_create(local, lo, hi);
-		if (!table->trees[p])
+		struct btree *tree = table_make_tree(table, p, local);
+		if (!tree)
 			return LG_NOSPACE;
+		table_add_tree(table, p, tree);
 	}
 	return LG_OK;
 }
@@ -75,8 +87,8 @@ void table_close(struct lg_table *table, struct heap_local *local)
 {
 	uint32_t count = table->def.by == LG_REPLICATED ? 1 : table->def.partitions;
 	for (uint32_t p = 0; table->trees && p < count; p++)
-		if (table->trees[p])
-			btree_destroy(table->trees[p], local);
+		if (table_tree(table, p))
+			btree_destroy(table_tree(table, p), local);
 	free(table->trees);
 	free(table->def.splits);
 	free(table);

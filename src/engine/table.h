@@ -10,9 +10,21 @@ struct lg_table {
 	struct lg_host *host;
 	struct catalog_table def;
 	_Atomic bool sealed; /* replicated: loaded */
-	struct btree *
-	        *trees; /* by partition; NULL: another host's. Replicated: [0]. Never changes once the table is open */
+	/* By partition; NULL: another host's. Replicated: [0]. A tree is added when this host adopts the partition, and never
+	 * goes while the table is open. [table.adopt] */
+	struct btree *_Atomic *trees;
 };
+
+/* Acquire; pairs with table_add_tree(): the rows are there. [table.adopt] */
+static inline struct btree *table_tree(const struct lg_table *table, uint32_t partition)
+{
+	return atomic_load_explicit(&table->trees[partition], memory_order_acquire);
+}
+
+/* An empty tree for a partition of the table; NULL: no memory. */
+struct btree *table_make_tree(const struct lg_table *table, uint32_t partition, struct heap_local *local);
+/* Makes it the partition's: from now on this host's transactions, and others' requests, find it. */
+void table_add_tree(struct lg_table *table, uint32_t partition, struct btree *tree);
 
 /* The partition of a key, without a division. */
 uint32_t table_partition_of(const struct lg_table *table, struct lg_slice key);

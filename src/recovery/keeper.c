@@ -8,6 +8,7 @@
 #include "cxl/crash_point.h"
 #include "engine/service.h"
 #include "engine/snapshot.h"
+#include "recovery/adopt.h"
 #include "recovery/stream.h"
 
 enum { LOOK_MS = 100, PATIENCE_MS = 30000, LOOKS_AT_A_ROW = 1000 };
@@ -120,8 +121,8 @@ static int put_table(struct keeper *k, struct checkpoint_writer *writer, struct 
 	int code = checkpoint_add_table(writer, body, sizeof head + sizeof def, err);
 	uint32_t count = replicated ? 1 : table->def.partitions;
 	for (uint32_t p = 0; p < count && code == LG_OK; p++)
-		if (table->trees[p])
-			code = put_tree(k, writer, table->trees[p], err);
+		if (table_tree(table, p))
+			code = put_tree(k, writer, table_tree(table, p), err);
 	return code;
 }
 
@@ -174,45 +175,105 @@ static bool is_due(const struct keeper *k)
 	return every && atomic_load_explicit(&k->host->stream->log_bytes, memory_order_relaxed) - k->log_bytes >= every;
 }
 
-/* Waits for something to do. The number of the request that a checkpoint made now answers. */
-static bool await_work(struct keeper *k, uint64_t *request)
+/* ---- Adoption ---- */
+
+/* The live host with the lowest id. */
+static bool is_first_live(const struct keeper *k)
 {
-	bool due = false;
-	pthread_mutex_lock(&k->lock);
-	while (!due && !atomic_load_explicit(&k->stopping, memory_order_acquire)) {
-		if (k->wanted > k->made || is_due(k)) {
-			due = true;
-			break;
+	for (unsigned host = 0; host < k->host->id; host++)
+		if (member_state(&k->w->port, host, NULL) == LG_MEMBER_LIVE)
+			return false;
+	return true;
+}
+
+/* Whom this host shall replace: asked by `liger pod adopt`, or by its own rule. 1 + its id; 0: nobody. */
+static unsigned look_for_dead(struct keeper *k)
+{
+	struct cxl_port *port = &k->w->port;
+	uint64_t patience = (uint64_t)k->host->config.adopt_after_ms * 1000000u, now = clock_ns();
+	for (unsigned host = 0; host < k->host->geometry->host_count; host++) {
+		if (host == k->host->id)
+			continue;
+		if (member_log_word(port, host, MEMBER_ADOPTER) == k->host->id + 1u) {
+			member_set_log_word(port, host, MEMBER_ADOPTER, 0);
+			return host + 1;
 		}
-		struct timespec end;
-		clock_gettime(CLOCK_MONOTONIC, &end);
-		end.tv_nsec += LOOK_MS * 1000000L;
-		end.tv_sec += end.tv_nsec / 1000000000;
-		end.tv_nsec %= 1000000000;
-		pthread_cond_timedwait(&k->asked, &k->lock, &end);
+		bool dead = member_state(port, host, NULL) == LG_MEMBER_DEAD && adopt_owns(port, host);
+		if (!dead || !k->dead_since_ns[host])
+			k->dead_since_ns[host] = dead ? now : 0;
+		else if (patience && now - k->dead_since_ns[host] >= patience && is_first_live(k)) {
+			k->dead_since_ns[host] = now; /* if it fails, it is tried again after as long */
+			return host + 1;
+		}
 	}
-	*request = k->wanted;
+	return 0;
+}
+
+static void adopt(struct keeper *k, unsigned dead)
+{
+	struct lg_error why = {0};
+	int code = adopt_partitions(k->w, dead, &why);
+	pthread_mutex_lock(&k->lock);
+	k->adopt_code = code;
+	k->adopt_why = why;
+	k->adopt = 0;
+	if (code == LG_OK)
+		k->wanted++; /* a checkpoint with the new rows in it: adopt.h, 8 */
+	pthread_cond_broadcast(&k->answered);
 	pthread_mutex_unlock(&k->lock);
-	return due;
+}
+
+/* ---- The thread ---- */
+
+static void checkpoint(struct keeper *k, uint64_t request)
+{
+	struct lg_error why = {0};
+	int code = make_checkpoint(k, &why);
+	if (code == LG_OK)
+		adopt_clean(k->w);
+	pthread_mutex_lock(&k->lock);
+	k->made = request;
+	k->code = code;
+	k->why = why;
+	pthread_cond_broadcast(&k->answered);
+	pthread_mutex_unlock(&k->lock);
+}
+
+/* Waits for something to do: until the time of the next look, or until somebody asks. */
+static void wait_a_little(struct keeper *k)
+{
+	struct timespec end;
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	end.tv_nsec += LOOK_MS * 1000000L;
+	end.tv_sec += end.tv_nsec / 1000000000;
+	end.tv_nsec %= 1000000000;
+	pthread_cond_timedwait(&k->asked, &k->lock, &end);
 }
 
 static void *keeper_main(void *argument)
 {
 	struct keeper *k = argument;
-	uint64_t request;
-	while (await_work(k, &request)) {
-		struct lg_error why = {0};
-		int code = make_checkpoint(k, &why);
+	while (!atomic_load_explicit(&k->stopping, memory_order_acquire)) {
+		unsigned dead = host_fenced(k->host) ? 0 : look_for_dead(k);
 		pthread_mutex_lock(&k->lock);
-		k->made = request;
-		k->code = code;
-		k->why = why;
-		pthread_cond_broadcast(&k->answered);
+		if (!dead && !k->adopt && k->wanted <= k->made && !is_due(k))
+			wait_a_little(k);
+		dead = k->adopt ? k->adopt : dead;
+		uint64_t request = k->wanted;
+		bool due = request > k->made || is_due(k);
 		pthread_mutex_unlock(&k->lock);
+		if (atomic_load_explicit(&k->stopping, memory_order_acquire))
+			break;
+		if (dead)
+			adopt(k, dead - 1);
+		else if (due)
+			checkpoint(k, request);
 	}
 	pthread_mutex_lock(&k->lock);
 	k->made = UINT64_MAX;
 	k->code = error_set(&k->why, LG_UNAVAILABLE, "the host is closing");
+	k->adopt = 0;
+	k->adopt_code = error_set(&k->adopt_why, LG_UNAVAILABLE, "the host is closing");
 	pthread_cond_broadcast(&k->answered);
 	pthread_mutex_unlock(&k->lock);
 	return NULL;
@@ -290,6 +351,33 @@ int lg_checkpoint(struct lg_host *host, struct lg_error *err)
 	int code = k->code;
 	if (code != LG_OK)
 		error_set(err, code, "%s", k->why.message);
+	pthread_mutex_unlock(&k->lock);
+	return code;
+}
+
+int lg_adopt(struct lg_host *host, uint32_t dead, struct lg_error *err)
+{
+	if (host_forked(host))
+		return error_set(err, LG_FORKED, "the host was opened before fork()");
+	struct keeper *k = host->keeper;
+	if (!k)
+		return error_set(err, LG_INVALID,
+		        "this pod has no data directory: there is nothing to rebuild another host's rows from");
+	if (dead >= host->geometry->host_count)
+		return error_set(err, LG_INVALID, "host id %u is out of range: this pod has hosts 0..%u", dead,
+		        host->geometry->host_count - 1);
+	pthread_mutex_lock(&k->lock);
+	while (k->adopt && k->made != UINT64_MAX)
+		pthread_cond_wait(&k->answered, &k->lock); /* somebody else's */
+	if (k->made != UINT64_MAX) {
+		k->adopt = dead + 1;
+		pthread_cond_signal(&k->asked);
+		while (k->adopt == dead + 1)
+			pthread_cond_wait(&k->answered, &k->lock);
+	}
+	int code = k->adopt_code;
+	if (code != LG_OK)
+		error_set(err, code, "%s", k->adopt_why.message);
 	pthread_mutex_unlock(&k->lock);
 	return code;
 }

@@ -1,4 +1,4 @@
-/* keeper.h: the thread that makes a host's checkpoints.
+/* keeper.h: the thread that makes a host's checkpoints, and adopts partitions (adopt.h).
  *
  * A checkpoint is fuzzy: transactions go on. With B the epoch at its begin, it waits until no transaction of the pod runs
  * that began before B: all commits of epochs before B are installed. Then it walks the trees and takes each row as it is,
@@ -30,6 +30,11 @@ struct keeper {
 	uint64_t wanted, made; /* checkpoints asked for; answered */
 	int code;              /* of the last */
 	struct lg_error why;
+	/* Whose partitions are to be adopted, 1 + its id; 0: nobody's, or it is done, and these say how. */
+	unsigned adopt;
+	int adopt_code;
+	struct lg_error adopt_why;
+	uint64_t dead_since_ns[LG_MAX_HOSTS]; /* of the keeper alone; 0: it is not dead */
 };
 
 #endif

@@ -38,6 +38,7 @@ struct changed_row {
 struct rebuild {
 	struct lg_worker *w;
 	struct stream *stream;
+	struct rebuilt *to;
 	struct lg_table *tables[LG_MAX_TABLES];
 	bool ended[LG_MAX_TABLES]; /* the load of this host's copy had ended */
 	struct changed_row **buckets;
@@ -128,6 +129,14 @@ static bool add_change(struct changed_row *row, const struct redo_view *view, ui
 	return true;
 }
 
+/* Where the rows of a partition go; NULL: they are not rebuilt. */
+static struct btree *tree_of(const struct rebuild *r, const struct lg_table *table, uint32_t partition)
+{
+	if (r->to->owner == r->w->host_id)
+		return table_tree(table, partition);
+	return r->to->trees[table->def.id] ? r->to->trees[table->def.id][partition] : NULL;
+}
+
 /* Whether a write that `host` has logged is to a row of ours. */
 static bool is_ours(const struct rebuild *r, const struct redo_view *view, unsigned host)
 {
@@ -135,8 +144,9 @@ static bool is_ours(const struct rebuild *r, const struct redo_view *view, unsig
 	if (!table)
 		return false;
 	if (table->def.by == LG_REPLICATED)
-		return host == r->w->host_id; /* only loads write them, each host into its own copy */
-	return view->write->partition < table->def.partitions && table->trees[view->write->partition];
+		return host == r->w->host_id &&
+		       host == r->to->owner; /* only loads write them, each host its own copy */
+	return view->write->partition < table->def.partitions && tree_of(r, table, view->write->partition);
 }
 
 static int take_record(struct rebuild *r, const struct log_entry *entry)
@@ -169,8 +179,8 @@ static bool is_row_ours(const struct rebuild *r, const struct checkpoint_row *ro
 	if (!table || row->key.bytes < 1 || row->key.bytes > LG_MAX_KEY_BYTES || row->val.bytes > LG_MAX_VALUE_BYTES)
 		return false;
 	if (table->def.by == LG_REPLICATED)
-		return host == r->w->host_id;
-	return row->partition < table->def.partitions && table->trees[row->partition];
+		return host == r->w->host_id && host == r->to->owner;
+	return row->partition < table->def.partitions && tree_of(r, table, row->partition);
 }
 
 static int take_checkpoint_row(struct rebuild *r, const struct checkpoint_row *row)
@@ -244,15 +254,13 @@ static bool owns_nothing(const struct rebuild *r, unsigned host)
 	return true;
 }
 
-/* Sets r->first_epoch. */
+/* Sets r->first_epoch. Partitions that this host had adopted before it made a checkpoint begin in that of their last owner. */
 static int read_checkpoints(struct rebuild *r)
 {
-	unsigned self = r->w->host_id;
+	unsigned self = r->to->owner;
 	int code = read_checkpoint(r, self, &r->first_epoch);
 	if (code != LG_OK && code != LG_NOTFOUND)
 		return code;
-	/* This is what the others may recycle from now on, as far as this host goes. */
-	member_set_log_word(&r->w->port, self, MEMBER_CHECKPOINT_EPOCH, r->first_epoch);
 	for (unsigned host = 0; host < r->w->host->geometry->host_count; host++) {
 		uint64_t first = 0;
 		if (host == self || !owns_nothing(r, host))
@@ -271,7 +279,7 @@ static int read_checkpoints(struct rebuild *r)
 /* Whether a log goes back as far as is needed. `completed`: before its first segment. */
 static int check_beginning(const struct rebuild *r, uint32_t host, uint64_t completed)
 {
-	if (!r->stream->returning || completed < r->first_epoch || completed == 0)
+	if ((r->to->owner == r->w->host_id && !r->stream->returning) || completed < r->first_epoch || completed == 0)
 		return LG_OK;
 	return error_set(r->err, LG_CORRUPT,
 	        "the log of host %u begins behind epoch %" PRIu64 ", but rows of host %u need it from epoch %" PRIu64
@@ -361,7 +369,7 @@ static int put_row(struct rebuild *r, const struct changed_row *changed)
 	atomic_store_explicit(&row->val_bytes, bytes, memory_order_relaxed); /* published by the tree */
 	struct row *existing;
 	struct leaf_change change;
-	code = btree_insert(r->tables[changed->table]->trees[changed->partition], &r->w->local, &r->w->port, row,
+	code = btree_insert(tree_of(r, r->tables[changed->table], changed->partition), &r->w->local, &r->w->port, row,
 	        &existing, &change);
 	if (code == LG_OK) {
 		r->rows++;
@@ -403,12 +411,35 @@ static void rebuild_free(struct rebuild *r)
 	free(r->value);
 }
 
+/* Trees for the partitions of another host, in all tables that have some of them. */
+static int make_trees(struct rebuild *r, const struct lg_table *table)
+{
+	if (table->def.by == LG_REPLICATED)
+		return LG_OK;
+	struct btree **trees = calloc(table->def.partitions, sizeof(struct btree *));
+	if (!trees)
+		return error_set(r->err, LG_NOSPACE, "no private memory for the trees of table '%s'", table->def.name);
+	r->to->trees[table->def.id] = trees;
+	for (uint32_t p = 0; p < table->def.partitions; p++) {
+		if (partition_owner(&r->w->port, p) != r->to->owner)
+			continue;
+		trees[p] = table_make_tree(table, p, &r->w->local);
+		if (!trees[p])
+			return error_set(
+			        r->err, LG_NOSPACE, "no private memory for the trees of table '%s'", table->def.name);
+	}
+	return LG_OK;
+}
+
 static int gather(struct rebuild *r)
 {
 	const struct cxl_port *port = &r->w->port;
 	int code = LG_OK;
 	for (uint32_t id = 0; id < catalog_count(port) && code == LG_OK; id++)
 		code = table_of_id(r->w->host, &r->w->port, id, &r->tables[id], r->err);
+	for (uint32_t id = 0; id < LG_MAX_TABLES && code == LG_OK && r->to->owner != r->w->host_id; id++)
+		if (r->tables[id])
+			code = make_trees(r, r->tables[id]);
 	if (code == LG_OK)
 		code = read_checkpoints(r);
 	for (uint32_t host = 0; host < port->geometry->host_count && code == LG_OK; host++)
@@ -416,9 +447,10 @@ static int gather(struct rebuild *r)
 	return code;
 }
 
-int rebuild_rows(struct lg_worker *w, struct lg_error *err)
+int rebuild_rows(struct lg_worker *w, struct rebuilt *to, struct lg_error *err)
 {
-	struct rebuild r = {.w = w, .stream = w->host->stream, .value = malloc(LG_MAX_VALUE_BYTES), .err = err};
+	struct rebuild r = {
+	        .w = w, .stream = w->host->stream, .to = to, .value = malloc(LG_MAX_VALUE_BYTES), .err = err};
 	int code = r.value && grow(&r) ? LG_OK : error_set(err, LG_NOSPACE, "no private memory to rebuild rows");
 	if (code == LG_OK)
 		code = gather(&r);
@@ -426,8 +458,20 @@ int rebuild_rows(struct lg_worker *w, struct lg_error *err)
 		code = put_rows(&r);
 	/* Every version that a row of these partitions ever had, and lost with the row, is below this epoch's. */
 	host_raise_floor(w->host, version_first_of(epoch_load(&w->port)));
-	atomic_store_explicit(&r.stream->rows_rebuilt, r.rows, memory_order_relaxed); /* relaxed, both: for people */
-	atomic_store_explicit(&r.stream->rebuild_bytes, r.bytes, memory_order_relaxed);
+	to->first_epoch = r.first_epoch;
+	to->rows = r.rows;
+	to->bytes = r.bytes;
 	rebuild_free(&r);
 	return code;
+}
+
+void rebuilt_free(struct lg_worker *w, struct rebuilt *rebuilt)
+{
+	for (unsigned id = 0; id < LG_MAX_TABLES; id++) {
+		const struct lg_table *table = atomic_load_explicit(&w->host->tables[id], memory_order_acquire);
+		for (uint32_t p = 0; rebuilt->trees[id] && p < table->def.partitions; p++)
+			if (rebuilt->trees[id][p])
+				btree_destroy(rebuilt->trees[id][p], &w->local);
+		free(rebuilt->trees[id]);
+	}
 }

@@ -15,9 +15,23 @@
 
 #include "engine/host.h"
 
-/* Puts the rows of all partitions that this host owns, and its copies of replicated tables, into their trees, which are
- * empty. Nobody else can reach a row of them, and all that was ever committed to them is in the logs.
+/* What is rebuilt, and what came of it. */
+struct rebuilt {
+	unsigned owner;       /* of the partitions, by the map */
+	uint64_t first_epoch; /* all their rows need the logs from it on, until the next checkpoint */
+	uint64_t rows, bytes; /* put into trees; read */
+	/* By table, then by partition: trees of its own that were made for it where `owner` is another host, which is dead; it
+	 * has no replicated tables. NULL: none. */
+	struct btree **trees[LG_MAX_TABLES];
+};
+
+/* Rebuilds the rows of all partitions of to->owner: if that is this host, in the trees of its tables, which are empty, with
+ * its copies of replicated tables; else in trees that nobody sees yet. Nobody can reach a row of them, and all that was
+ * ever committed to them is in the logs.
+ * Ownership: rebuilt_free() in any case.
  * Returns: LG_OK; LG_CORRUPT (file and offset, or the row); LG_NOSPACE; LG_SYSTEM. */
-int rebuild_rows(struct lg_worker *service, struct lg_error *err);
+int rebuild_rows(struct lg_worker *w, struct rebuilt *to, struct lg_error *err);
+/* Also the trees, but those that were taken out of it. */
+void rebuilt_free(struct lg_worker *w, struct rebuilt *rebuilt);
 
 #endif

@@ -22,14 +22,14 @@
 #include "cxl/extent.h"
 #include "engine/service.h"
 #include "recovery/rebuild.h"
+#include "recovery/return.h"
 #include "recovery/stream.h"
 
 enum { HELD_TIMEOUT_MS = 10000, LOGS_TIMEOUT_MS = 30000 };
 
-static bool has_leftovers(const struct lg_worker *w)
+static bool has_leftovers(const struct lg_worker *w, unsigned owner)
 {
-	return claim_count_owned(&w->port, CLAIM_WORDS, w->host_id) ||
-	       claim_count_owned(&w->port, CLAIM_EXTENT, w->host_id);
+	return claim_count_owned(&w->port, CLAIM_WORDS, owner) || claim_count_owned(&w->port, CLAIM_EXTENT, owner);
 }
 
 /* False: another host has held it for too long. */
@@ -60,37 +60,42 @@ static bool retire_block(struct lg_worker *w, uint64_t block)
 	return true;
 }
 
-static void give_all(struct lg_worker *w, enum claim_kind kind, uint64_t count, uint64_t floor)
+static void give_all(struct lg_worker *w, unsigned owner, enum claim_kind kind, uint64_t count, uint64_t floor)
 {
 	for (uint64_t i = 0; i < count; i++)
-		if (claim_owner(&w->port, kind, i) == w->host_id)
+		if (claim_owner(&w->port, kind, i) == owner)
 			claim_give(&w->port, kind, i, floor);
 }
 
-/* Until nothing is left of the earlier life. */
-static int retire_leftovers(struct lg_worker *w, struct lg_error *err)
+int retire_leftovers(struct lg_worker *w, unsigned owner, struct lg_error *err)
 {
 	const struct pod_geometry *geometry = w->host->geometry;
 	struct cxl_port *port = &w->port;
-	if (!has_leftovers(w))
+	if (!has_leftovers(w, owner))
 		return LG_OK;
-	if (port->seals && w->host->after_death && !geometry->logged)
-		return error_set(err, LG_UNAVAILABLE,
-		        "host %u died with rows of its own, which this pod has promised to keep, and it has no logs to "
-		        "rebuild "
-		        "them from: go on without it, or destroy the pod and create it anew with a data directory",
-		        w->host_id);
 	for (uint64_t block = 0; block < geometry->block_count; block++)
-		if (claim_owner(port, CLAIM_WORDS, block) == w->host_id && !retire_block(w, block))
+		if (claim_owner(port, CLAIM_WORDS, block) == owner && !retire_block(w, block))
 			return error_set(err, LG_UNAVAILABLE,
-			        "host %u cannot return: another host has held a row of its earlier life for more than "
-			        "%d s; try again",
-			        w->host_id, HELD_TIMEOUT_MS / 1000);
+			        "host %u cannot return, nor be replaced: another host has held a row of its earlier "
+			        "life for "
+			        "more than %d s; try again",
+			        owner, HELD_TIMEOUT_MS / 1000);
 	/* No version of anything in them is of a later epoch than this one: who makes a version ticks the epoch there. */
 	uint64_t floor = version_first_of(epoch_load(port) + 1) - 1;
-	give_all(w, CLAIM_WORDS, geometry->block_count, floor);
-	give_all(w, CLAIM_EXTENT, geometry->extent_count, floor);
+	give_all(w, owner, CLAIM_WORDS, geometry->block_count, floor);
+	give_all(w, owner, CLAIM_EXTENT, geometry->extent_count, floor);
 	return LG_OK;
+}
+
+/* Whether rows were promised to survive that cannot be rebuilt. */
+static int check_promise(const struct lg_worker *w, struct lg_error *err)
+{
+	if (!w->port.seals || !w->host->after_death || w->host->geometry->logged || !has_leftovers(w, w->host_id))
+		return LG_OK;
+	return error_set(err, LG_UNAVAILABLE,
+	        "host %u died with rows of its own, which this pod has promised to keep, and it has no logs to rebuild "
+	        "them from: go on without it, or destroy the pod and create it anew with a data directory",
+	        w->host_id);
 }
 
 /* Until all logs have what was sealed by now. */
@@ -112,14 +117,30 @@ static int await_logs(struct lg_worker *w, struct lg_error *err)
 	return LG_OK;
 }
 
+static int rebuild_own(struct lg_worker *w, struct lg_error *err)
+{
+	struct stream *s = w->host->stream;
+	struct rebuilt own = {.owner = w->host_id};
+	int code = rebuild_rows(w, &own, err);
+	atomic_store_explicit(&s->rows_rebuilt, own.rows, memory_order_relaxed); /* relaxed, both: for people */
+	atomic_store_explicit(&s->rebuild_bytes, own.bytes, memory_order_relaxed);
+	/* This is what the others may recycle from now on, as far as this host goes. */
+	if (code == LG_OK)
+		member_set_log_word(&w->port, w->host_id, MEMBER_CHECKPOINT_EPOCH, own.first_epoch);
+	rebuilt_free(w, &own);
+	return code;
+}
+
 int recovery_return(struct lg_worker *service, struct lg_error *err)
 {
-	int code = retire_leftovers(service, err);
+	int code = check_promise(service, err);
+	if (code == LG_OK)
+		code = retire_leftovers(service, service->host_id, err);
 	if (code != LG_OK || !service->host->stream)
 		return code;
 	code = await_logs(service, err);
 	if (code == LG_OK)
-		code = rebuild_rows(service, err);
+		code = rebuild_own(service, err);
 	CRASH_POINT(REBUILT);
 	return code == LG_OK ? stream_joined(service, err) : code;
 }
@@ -140,7 +161,7 @@ void recovery_not_returned(struct lg_worker *service)
 	if (service->host->stream && service->host->stream->counted)
 		return; /* its log may say that it has joined: once its process is gone, who recovers it says that it died */
 	/* As a dead one it may try again, and is known to have something. */
-	if (has_leftovers(service) && host_is_joining(service) &&
+	if (has_leftovers(service, id) && host_is_joining(service) &&
 	        member_claim(port, id, member_state_word(port, id), id, &claim))
 		member_recovered(port, id, claim);
 	else

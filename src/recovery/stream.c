@@ -81,6 +81,9 @@ static int put_member(struct stream *s, unsigned host, enum log_member_change ch
 static int drain_catalog(struct stream *s, struct cxl_port *port)
 {
 	uint32_t count = catalog_count(port);
+	/* Acquire: the map that is read comes after the change. */
+	if (atomic_exchange_explicit(&s->owners_changed, false, memory_order_acquire))
+		s->owners = false;
 	int code = count && !s->owners ? put_owners(s, port) : LG_OK;
 	while (s->tables < count && code == LG_OK) {
 		code = put_table(s, port, s->tables, 0);
@@ -294,13 +297,17 @@ static void mend(struct stream *s, uint64_t now)
 /* From which epoch on some host needs the logs; 0: from the beginning. */
 static uint64_t needed_epoch(const struct lg_worker *w)
 {
-	uint64_t least = UINT64_MAX;
+	uint64_t least = UINT64_MAX, owners = 0; /* bit h: host h owns partitions */
+	for (uint32_t p = 0; p < w->host->geometry->partition_count; p++)
+		owners |= UINT64_C(1) << partition_owner(&w->port, p);
 	for (unsigned host = 0; host < w->host->geometry->host_count; host++) {
 		uint64_t incarnation;
 		enum lg_member_state state = member_state(&w->port, host, &incarnation);
 		if (state == LG_MEMBER_JOINING)
 			return 0; /* it may be reading them, and may have begun before its word was seen */
-		uint64_t epoch = incarnation ? member_log_word(&w->port, host, MEMBER_CHECKPOINT_EPOCH) : UINT64_MAX;
+		if (!incarnation || !(owners >> host & 1))
+			continue; /* it has no rows; if they were adopted, whoever did says from where on */
+		uint64_t epoch = member_log_word(&w->port, host, MEMBER_CHECKPOINT_EPOCH);
 		least = epoch < least ? epoch : least;
 	}
 	return least == UINT64_MAX ? 0 : least;

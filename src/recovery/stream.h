@@ -53,9 +53,10 @@ struct stream {
 	uint64_t incarnation;
 	bool returning; /* its log was there before: it has rows to rebuild */
 	struct stream_slot slots[LG_MAX_WORKERS];
-	void *record;    /* room for one, aligned to 8 */
-	uint32_t tables; /* logged: those below it */
-	bool owners;     /* the partition map is logged */
+	void *record;                /* room for one, aligned to 8 */
+	uint32_t tables;             /* logged: those below it */
+	bool owners;                 /* the partition map is logged */
+	_Atomic bool owners_changed; /* since */
 	bool sealed_tables[LG_MAX_TABLES];
 	bool fresh;         /* something was gathered since the last epoch that was completed */
 	bool pressed;       /* a ring is a quarter full */

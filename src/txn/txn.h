@@ -244,9 +244,4 @@ int commit_validate(struct lg_txn *txn);
 /* That many transactions in a row lost for want of pod memory: the next such loss is LG_NOSPACE. */
 enum { SPACE_LOSSES = 100 };
 
-static inline struct btree *table_tree(const struct lg_table *table, uint32_t partition)
-{
-	return table->trees[partition];
-}
-
 #endif

@@ -86,7 +86,7 @@ static bool goes_on(void *argument)
 
 static bool is_recovery(enum crash_point point)
 {
-	return point >= CRASH_RECOVERY_CLAIMED && point < CRASH_POINT_COUNT;
+	return point >= CRASH_RECOVERY_CLAIMED && point <= CRASH_RECOVERY_FREED;
 }
 
 static void arm(const struct member *m, uint64_t pass)

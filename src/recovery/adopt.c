@@ -1,0 +1,169 @@
+/* adopt.c: see adopt.h. */
+#include "recovery/adopt.h"
+
+#include <time.h>
+
+#include "cxl/crash_point.h"
+#include "engine/table.h"
+#include "recovery/checkpoint_dir.h"
+#include "recovery/rebuild.h"
+#include "recovery/return.h"
+#include "recovery/stream.h"
+
+enum { LOGS_TIMEOUT_MS = 30000 };
+
+bool adopt_owns(const struct cxl_port *port, unsigned host)
+{
+	for (uint32_t p = 0; p < port->geometry->partition_count; p++)
+		if (partition_owner(port, p) == host)
+			return true;
+	return false;
+}
+
+/* Until all logs have everything of this epoch. */
+static int await_epoch(struct lg_worker *w, uint64_t epoch, struct lg_error *err)
+{
+	stream_want(w->host, epoch);
+	for (uint64_t began = clock_ns(); lg_durable_epoch(w->host) < epoch;) {
+		if (clock_ns() - began > LOGS_TIMEOUT_MS * UINT64_C(1000000))
+			return error_set(err, LG_UNAVAILABLE,
+			        "a host has not written its log for %d s; look whether its disk is full or broken, or "
+			        "end it",
+			        LOGS_TIMEOUT_MS / 1000);
+		nanosleep(&(struct timespec){0, 1000000}, NULL);
+	}
+	return LG_OK;
+}
+
+/* Tables that were opened after the rebuild began have no rows there: nobody could add one. */
+static int add_empty_trees(struct lg_worker *w, const struct rebuilt *rebuilt, struct lg_table *table)
+{
+	if (table->def.by == LG_REPLICATED || rebuilt->trees[table->def.id])
+		return LG_OK;
+	for (uint32_t p = 0; p < table->def.partitions; p++) {
+		if (partition_owner(&w->port, p) != rebuilt->owner || table_tree(table, p))
+			continue;
+		struct btree *tree = table_make_tree(table, p, &w->local);
+		if (!tree)
+			return LG_NOSPACE;
+		table_add_tree(table, p, tree);
+	}
+	return LG_OK;
+}
+
+static void add_trees(const struct rebuilt *rebuilt, struct lg_table *table)
+{
+	for (uint32_t p = 0; rebuilt->trees[table->def.id] && p < table->def.partitions; p++)
+		if (rebuilt->trees[table->def.id][p]) {
+			table_add_tree(table, p, rebuilt->trees[table->def.id][p]);
+			rebuilt->trees[table->def.id][p] = NULL;
+		}
+}
+
+/* Under admin, so that no table is opened by the map that is just changing. */
+static int take_over(struct lg_worker *w, const struct rebuilt *rebuilt)
+{
+	struct lg_host *host = w->host;
+	int code = LG_OK;
+	pthread_mutex_lock(&host->admin);
+	for (unsigned id = 0; id < LG_MAX_TABLES && code == LG_OK; id++) {
+		struct lg_table *table = atomic_load_explicit(&host->tables[id], memory_order_acquire);
+		if (table)
+			code = add_empty_trees(w, rebuilt, table);
+	}
+	for (unsigned id = 0; id < LG_MAX_TABLES && code == LG_OK; id++) {
+		struct lg_table *table = atomic_load_explicit(&host->tables[id], memory_order_acquire);
+		if (table)
+			add_trees(rebuilt, table);
+	}
+	for (uint32_t p = 0; p < host->geometry->partition_count && code == LG_OK; p++)
+		if (partition_owner(&w->port, p) == rebuilt->owner) {
+			partition_place(&w->port, p, w->host_id);
+			CRASH_POINT(MID_ADOPTION);
+		}
+	pthread_mutex_unlock(&host->admin);
+	return code;
+}
+
+static int rebuild_and_take_over(struct lg_worker *w, unsigned dead, struct lg_error *err)
+{
+	struct cxl_port *port = &w->port;
+	struct rebuilt rebuilt = {.owner = dead};
+	int code = rebuild_rows(w, &rebuilt, err);
+	if (code == LG_OK) {
+		uint64_t mine = member_log_word(port, w->host_id, MEMBER_CHECKPOINT_EPOCH);
+		if (rebuilt.first_epoch < mine)
+			member_set_log_word(port, w->host_id, MEMBER_CHECKPOINT_EPOCH, rebuilt.first_epoch);
+		code = take_over(w, &rebuilt);
+		if (code != LG_OK)
+			error_set(err, code, "no private memory for the trees of host %u's partitions", dead);
+	}
+	rebuilt_free(w, &rebuilt);
+	return code;
+}
+
+/* So that a restart of the pod finds the new map behind every old one. */
+static int log_map(struct lg_worker *w, struct lg_error *err)
+{
+	int code = LG_OK;
+	for (unsigned i = 0; i < 2 && code == LG_OK; i++) {
+		atomic_store_explicit(&w->host->stream->owners_changed, true, memory_order_release);
+		code = await_epoch(w, epoch_load(&w->port), err);
+	}
+	return code;
+}
+
+int adopt_partitions(struct lg_worker *w, unsigned dead, struct lg_error *err)
+{
+	struct cxl_port *port = &w->port;
+	uint64_t claim, seen = member_state_word(port, dead);
+	if (dead >= w->host->geometry->host_count || dead == w->host_id || !adopt_owns(port, dead))
+		return error_set(
+		        err, LG_INVALID, "host %u has no partitions that host %u could adopt", dead, w->host_id);
+	if (member_state(port, dead, NULL) != LG_MEMBER_DEAD && member_state(port, dead, NULL) != LG_MEMBER_LEFT)
+		return error_set(err, LG_INVALID,
+		        "host %u is a member of the pod, or was never there: only partitions of a host that died or "
+		        "left are "
+		        "adopted",
+		        dead);
+	if (!member_claim_gone(port, dead, seen, w->host_id, &claim))
+		return error_set(err, LG_INUSE, "host %u is coming back, or another host adopts its partitions", dead);
+	CRASH_POINT(ADOPTION_CLAIMED);
+	int code = retire_leftovers(w, dead, err);
+	if (code == LG_OK)
+		code = await_epoch(w, epoch_load(port), err);
+	if (code == LG_OK)
+		code = rebuild_and_take_over(w, dead, err);
+	CRASH_POINT(ADOPTED);
+	if (code == LG_OK)
+		code = log_map(w, err);
+	member_recovered(port, dead, claim);
+	return code;
+}
+
+static void remove_checkpoint(struct log_io *io, const char *directory, unsigned host)
+{
+	char path[LOG_PATH_BYTES], file[LOG_PATH_BYTES];
+	uint64_t sequence;
+	if (log_dir_name(directory, host, path, sizeof path, NULL) != LG_OK)
+		return;
+	while (checkpoint_find(io, path, UINT64_MAX, &sequence, NULL) == LG_OK && sequence) {
+		checkpoint_path(path, sequence, file);
+		if (io->ops->remove(io, file) < 0)
+			return; /* it is tried again with the next checkpoint */
+	}
+}
+
+void adopt_clean(struct lg_worker *w)
+{
+	struct log_io *io;
+	if (log_io_open(LOG_IO_PWRITE, &io, NULL) != LG_OK)
+		return;
+	for (unsigned host = 0; host < w->host->geometry->host_count; host++) {
+		enum lg_member_state state = member_state(&w->port, host, NULL);
+		if (host != w->host_id && (state == LG_MEMBER_DEAD || state == LG_MEMBER_LEFT) &&
+		        !adopt_owns(&w->port, host))
+			remove_checkpoint(io, w->host->stream->directory, host);
+	}
+	log_io_close(io);
+}
