@@ -498,16 +498,18 @@ int lg_abort(struct lg_txn *txn);
  * durability tickets are durable at once.
  */
 struct lg_ticket {
-	uint64_t epoch; /* 0: durable from the beginning */
+	uint64_t epoch; /* 0: durable from the beginning; UINT64_MAX: of no commit */
+	uint64_t life;  /* of the pod: lg_pod_recover() begins the next */
 };
 
-/* The ticket of the transaction that `worker` has committed last, by lg_commit() or lg_run(). */
+/* The ticket of the transaction that `worker` has committed last, by lg_commit() or lg_run(); if the last one failed to
+ * commit, a ticket whose outcome is LG_OUTCOME_ABORTED. */
 struct lg_ticket lg_last_ticket(const struct lg_worker *worker);
 
 enum lg_outcome {
 	LG_OUTCOME_PENDING, /* committed, and not durable yet */
 	LG_OUTCOME_DURABLE, /* committed for good */
-	LG_OUTCOME_ABORTED, /* undone: the pod lost its power before it was durable */
+	LG_OUTCOME_ABORTED, /* undone: the pod lost its power before it was durable; or it never was a commit */
 };
 
 /* What became of it; never waits. Returns: LG_OK and *outcome; LG_FORKED. */

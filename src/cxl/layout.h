@@ -68,7 +68,7 @@ struct pod_header {
 	uint64_t region_bytes, hwcc_bytes, swcc_bytes;
 	uint32_t host_count, partition_count, epoch_ms, durability;
 	uint32_t redo_workers, redo_ring_bytes;
-	uint64_t logged; /* 1: every host keeps a log on disk; 0 */
+	uint64_t life; /* 0: no logs. Else every host keeps a log on disk, and the pod was recovered life - 1 times */
 	uint64_t extent_owners_offset, extent_count;
 	uint64_t block_owners_offset, block_count;
 	uint64_t words_offset;

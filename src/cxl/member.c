@@ -371,7 +371,9 @@ uint64_t member_pod_durable(const struct cxl_port *port)
 	for (unsigned pass = 0; pass < 2; pass++)
 		for (unsigned host = 0; host < port->geometry->host_count; host++) {
 			uint64_t epoch = member_log_word(port, host, MEMBER_LOG_EPOCH);
-			least = epoch < least ? epoch : least;
+			/* A zombie may have stored into it after it was recovered. */
+			if (state_is_member(member_state(port, host, NULL)))
+				least = epoch < least ? epoch : least;
 		}
 	return least;
 }

@@ -30,6 +30,7 @@ struct pod_geometry {
 	uint32_t host_count, partition_count, epoch_ms, durability;
 	uint32_t redo_workers, redo_ring_bytes; /* 0 at LG_DURABILITY_NONE: commits are not sealed */
 	bool logged;                            /* what is sealed goes to logs on disk */
+	uint64_t life; /* of the pod that is logged: 1, and one more each time that it was brought back; else 0 */
 	pod_off extent_owners_offset, block_owners_offset, words_offset;
 	uint64_t extent_count, block_count;
 	pod_off catalog_offset, roots_offset, channels_offset, redo_offset, extents_offset;

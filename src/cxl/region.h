@@ -22,7 +22,7 @@ struct region {
 /* Codes and conditions: as lg_pod_create() and lg_pod_destroy(). */
 /* What a new pod begins with, where it is not empty: one that comes back from its logs. */
 struct region_birth {
-	uint64_t cookie;
+	uint64_t cookie, life;
 	/* Called when the region is an empty pod that nobody can attach to yet. Not LG_OK: there will be no pod. */
 	int (*fill)(struct cxl_port *port, void *argument, struct lg_error *err);
 	void *argument;

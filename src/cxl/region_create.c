@@ -298,9 +298,10 @@ int region_create_at(const struct region_place *place, const struct lg_pod_confi
 		code = region_node_check(place, err);
 	if (!code)
 		code = pod_geometry_compute(config, &geometry, err);
-	if (!code && birth)
+	if (!code && birth) {
 		geometry.cookie = birth->cookie;
-	else if (!code)
+		geometry.life = birth->life;
+	} else if (!code)
 		code = choose_cookie(&geometry.cookie, err);
 	if (code)
 		return code;

@@ -166,6 +166,7 @@ int pod_geometry_compute(const struct lg_pod_config *config, struct pod_geometry
 	        g.channels_offset + (uint64_t)g.host_count * g.host_count * CHANNEL_LANES * CHANNEL_BYTES;
 	g.redo_offset = round_up(channels_end, 4096);
 	g.logged = config->data != NULL;
+	g.life = g.logged;
 	if (config->durability != LG_DURABILITY_NONE) {
 		g.redo_workers = config->redo_workers;
 		g.redo_ring_bytes = config->redo_ring_bytes;
@@ -218,7 +219,7 @@ void pod_header_fill(struct pod_header *header, const struct pod_geometry *g)
 	header->channels_offset = g->channels_offset;
 	header->redo_workers = g->redo_workers;
 	header->redo_ring_bytes = g->redo_ring_bytes;
-	header->logged = g->logged;
+	header->life = g->life;
 	header->redo_offset = g->redo_offset;
 	header->redo_bytes = (uint64_t)g->host_count * g->redo_workers * g->redo_ring_bytes;
 	header->extents_offset = g->extents_offset;
@@ -277,11 +278,12 @@ int pod_header_verify(const char *uri, const struct pod_header *mapped, uint64_t
 	        .durability = (enum lg_durability)h.durability,
 	        .redo_workers = h.redo_workers,
 	        .redo_ring_bytes = h.redo_ring_bytes,
-	        .data = h.logged ? "" : NULL}; /* where is for each host to know */
+	        .data = h.life ? "" : NULL}; /* where is for each host to know */
 	struct lg_error why = {0};
 	if (pod_geometry_compute(&config, geometry, &why))
 		return error_set(err, LG_MISMATCH, "the header of %s describes no pod: %.300s", uri, why.message);
 	geometry->cookie = h.cookie;
+	geometry->life = h.life;
 	pod_header_fill(&expected, geometry);
 	size_t from = offsetof(struct pod_header, format_version);
 	if (memcmp((uint8_t *)&h + from, (uint8_t *)&expected + from, sizeof h - from) || h.cookie == 0)

@@ -258,6 +258,11 @@ static int join(struct lg_host *host, struct lg_error *err)
 	}
 	if (code != LG_OK) {
 		recovery_close(host);
+		for (unsigned i = 0; i < LG_MAX_TABLES; i++) { /* what was rebuilt */
+			struct lg_table *table = atomic_load_explicit(&host->tables[i], memory_order_acquire);
+			if (table)
+				table_close(table, &service->local);
+		}
 		worker_slot_close(service);
 	}
 	return code;
@@ -337,6 +342,8 @@ int lg_host_close(struct lg_host *host)
 			member_set_state(port, host->id, LG_MEMBER_LEFT);
 	}
 	recovery_close(host);
+	if (code != LG_OK)
+		recovery_give_up(service);
 	worker_slot_close(service);
 	release(host);
 	return code;

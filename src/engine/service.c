@@ -95,6 +95,7 @@ static void *service_main(void *argument)
 		uint64_t now = clock_ns();
 		struct timespec nap = {0, IDLE_POLL_NS};
 		if (!host_is_member(host, &w->port)) {
+			recovery_fenced(host);
 			nap.tv_nsec = BUSY_POLL_NS; /* declared dead: all that is left is to be closed */
 			nanosleep(&nap, NULL);
 			continue;

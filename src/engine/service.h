@@ -32,6 +32,10 @@ void recovery_keep_no_more(struct lg_host *host);
 /* When all workers are closed and no other host finds rows here any more: the log's end. LG_OK: the host may be said to have left; else
  * it stays a member that others recover once its process is gone. */
 int recovery_leave(struct lg_worker *service);
+/* When it cannot leave in order, and writes to the pod no more: the others finish what it had sealed. */
+void recovery_give_up(struct lg_worker *service);
+/* When it was declared dead. */
+void recovery_fenced(struct lg_host *host);
 void recovery_stats(const struct lg_host *host, struct lg_stats *stats);
 
 #endif

@@ -161,12 +161,12 @@ int crash_recover(struct lg_worker *service, unsigned dead)
 		return code;
 	CRASH_POINT(RECOVERY_REDONE);
 	free_words(service, dead);
-	code = stream_take_dead(service, dead);
-	if (code != LG_OK)
-		return code;
 	catalog_free_lock(port, dead);
 	free_priority(port, dead);
 	port_fence(port);
+	code = stream_take_dead(service, dead);
+	if (code != LG_OK)
+		return code;
 	CRASH_POINT(RECOVERY_FREED);
 	return LG_OK;
 }

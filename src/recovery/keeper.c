@@ -254,6 +254,10 @@ static void *keeper_main(void *argument)
 {
 	struct keeper *k = argument;
 	while (!atomic_load_explicit(&k->stopping, memory_order_acquire)) {
+		/* A disk that is slow to sync is no sign of death. */
+		if (atomic_load_explicit(&k->host->stream->blocked, memory_order_relaxed) &&
+		        host_is_member(k->host, &k->w->port))
+			member_beat(&k->w->port, k->host->id);
 		unsigned dead = host_fenced(k->host) ? 0 : look_for_dead(k);
 		pthread_mutex_lock(&k->lock);
 		if (!dead && !k->adopt && k->wanted <= k->made && !is_due(k))

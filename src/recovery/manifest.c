@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "cxl/error.h"
 #include "recovery/crc32c.h"
@@ -42,10 +43,11 @@ static int manifest_verify(const char *path, const struct manifest *m, struct lg
 		return error_set(err, LG_CORRUPT,
 		        "%.300s: offset %zu: checksum %08" PRIx32 ", the bytes before it make %08" PRIx32, path,
 		        offsetof(struct manifest, checksum), m->checksum, manifest_checksum(m));
-	bool sane = m->gap_count <= MANIFEST_MAX_GAPS && m->cookie;
+	bool sane = m->gap_count <= MANIFEST_MAX_GAPS && m->cookie && m->life && m->host_count <= LG_MAX_HOSTS;
 	for (uint32_t i = 0; sane && i < m->gap_count; i++)
 		sane = m->gaps[i].durable <= m->gaps[i].first && (i == 0 || m->gaps[i - 1].first <= m->gaps[i].durable);
-	return sane ? LG_OK : error_set(err, LG_CORRUPT, "%.300s: offset 64: its gaps contradict each other", path);
+	return sane ? LG_OK
+	            : error_set(err, LG_CORRUPT, "%.300s: offset 60: its lives or gaps contradict each other", path);
 }
 
 static int read_with(struct log_io *io, const char *path, struct manifest *manifest, struct lg_error *err)
@@ -77,6 +79,21 @@ int manifest_read(const char *directory, struct manifest *manifest, struct lg_er
 	return code;
 }
 
+/* That the directory is there outlives a loss of power. */
+static int sync_parent(struct log_io *io, const char *directory)
+{
+	char parent[LOG_PATH_BYTES];
+	size_t bytes = strlen(directory);
+	while (bytes && directory[bytes - 1] == '/')
+		bytes--;
+	while (bytes && directory[bytes - 1] != '/')
+		bytes--;
+	if (bytes >= sizeof parent)
+		return -ENAMETOOLONG;
+	snprintf(parent, sizeof parent, "%.*s", bytes ? (int)bytes : 1, bytes ? directory : ".");
+	return io->ops->sync_directory(io, parent);
+}
+
 int manifest_check_empty(const char *directory, struct lg_error *err)
 {
 	struct manifest manifest;
@@ -85,9 +102,12 @@ int manifest_check_empty(const char *directory, struct lg_error *err)
 	if (code != LG_OK)
 		return code;
 	int made = io->ops->make_directory(io, directory);
+	int synced = made > 0 ? sync_parent(io, directory) : 0;
 	log_io_close(io);
 	if (made < 0)
 		return failed(err, "make the data directory", directory, made);
+	if (synced < 0)
+		return failed(err, "make durable the directory above", directory, synced);
 	code = manifest_read(directory, &manifest, NULL);
 	if (code == LG_NOTFOUND)
 		return LG_OK;
@@ -152,7 +172,8 @@ void manifest_of(const struct lg_pod_config *config, uint64_t cookie, struct man
 	        .epoch_ms = config->epoch_ms,
 	        .durability = (uint32_t)config->durability,
 	        .redo_workers = config->redo_workers,
-	        .redo_ring_bytes = config->redo_ring_bytes};
+	        .redo_ring_bytes = config->redo_ring_bytes,
+	        .life = 1};
 }
 
 void manifest_config(const struct manifest *manifest, struct lg_pod_config *config)
@@ -167,17 +188,62 @@ void manifest_config(const struct manifest *manifest, struct lg_pod_config *conf
 	        .redo_ring_bytes = manifest->redo_ring_bytes};
 }
 
-bool manifest_add_gap(struct manifest *manifest, uint64_t durable, uint64_t first)
+bool manifest_begin_life(struct manifest *manifest, uint64_t durable, uint64_t first)
 {
 	struct manifest_gap *last = manifest->gap_count ? &manifest->gaps[manifest->gap_count - 1] : NULL;
-	if (last && last->first >= durable) {
-		last->first = first; /* a life in which nothing became durable */
-		return true;
-	}
-	if (manifest->gap_count == MANIFEST_MAX_GAPS)
+	bool merge = last && last->first >= durable; /* a life in which nothing became durable */
+	if (!merge && manifest->gap_count == MANIFEST_MAX_GAPS)
 		return false;
-	manifest->gaps[manifest->gap_count++] = (struct manifest_gap){durable, first};
+	manifest->life++;
+	if (merge)
+		*last = (struct manifest_gap){last->durable, first, manifest->life};
+	else
+		manifest->gaps[manifest->gap_count++] = (struct manifest_gap){durable, first, manifest->life};
 	return true;
+}
+
+bool manifest_kept(const struct manifest *manifest, uint64_t life, uint64_t epoch)
+{
+	for (uint32_t i = 0; i < manifest->gap_count; i++)
+		if (manifest->gaps[i].life > life)
+			return epoch <= manifest->gaps[i].durable;
+	return false;
+}
+
+static int note_host(
+        struct log_io *io, const char *directory, uint32_t host, struct manifest *manifest, struct lg_error *err)
+{
+	enum { TURNS = 10000 };
+	int lock = -EWOULDBLOCK;
+	for (unsigned i = 0; i < TURNS && lock == -EWOULDBLOCK; i++) {
+		lock = io->ops->lock_directory(io, directory);
+		if (lock == -EWOULDBLOCK)
+			nanosleep(&(struct timespec){0, 1000000}, NULL); /* another host notes itself */
+	}
+	if (lock == -EWOULDBLOCK)
+		return error_set(err, LG_INUSE, "another process holds the lock of %.300s", directory);
+	if (lock < 0)
+		return failed(err, "lock", directory, lock);
+	int code = manifest_read(directory, manifest, err);
+	if (code == LG_OK) {
+		manifest->hosts |= UINT64_C(1) << host;
+		code = manifest_write(directory, manifest, err);
+	}
+	(void)io->ops->close(io, lock);
+	return code;
+}
+
+int manifest_note_host(const char *directory, uint32_t host, struct manifest *manifest, struct lg_error *err)
+{
+	struct log_io *io;
+	if (manifest->hosts >> host & 1)
+		return LG_OK;
+	int code = log_io_open(LOG_IO_PWRITE, &io, err);
+	if (code != LG_OK)
+		return code;
+	code = note_host(io, directory, host, manifest, err);
+	log_io_close(io);
+	return code;
 }
 
 bool manifest_void(const struct manifest *manifest, uint64_t epoch)

@@ -23,11 +23,11 @@
 #define MANIFEST_MAGIC          UINT64_C(0x314d444f5052474c) /* "LGRPODM1" */
 #define MANIFEST_FORMAT_VERSION 1U
 
-enum { MANIFEST_BYTES = 4096, MANIFEST_MAX_GAPS = 240 };
+enum { MANIFEST_BYTES = 4096, MANIFEST_MAX_GAPS = 160 };
 
-/* Epochs behind `durable` and up to `first` are void. */
+/* Epochs behind `durable` and up to `first` are void; behind it begins life `life` of the pod. */
 struct manifest_gap {
-	uint64_t durable, first;
+	uint64_t durable, first, life;
 };
 
 struct manifest {
@@ -38,14 +38,17 @@ struct manifest {
 	uint64_t hwcc_bytes, swcc_bytes;
 	uint32_t partition_count, epoch_ms, durability, redo_workers, redo_ring_bytes;
 	uint32_t gap_count;
+	uint64_t life;                               /* which is on now; 1 is the first. The region says the same */
+	uint64_t hosts;                              /* bit h: host h has joined, ever: there must be a log of it */
 	struct manifest_gap gaps[MANIFEST_MAX_GAPS]; /* ascending, apart from each other */
-	uint8_t zero[MANIFEST_BYTES - 64 - MANIFEST_MAX_GAPS * 16 - 4];
+	uint8_t zero[MANIFEST_BYTES - 80 - MANIFEST_MAX_GAPS * 24 - 4];
 	uint32_t checksum; /* CRC32C of all before it */
 };
 static_assert(sizeof(struct manifest) == MANIFEST_BYTES, "one block");
 static_assert(offsetof(struct manifest, cookie) == 16 && offsetof(struct manifest, hwcc_bytes) == 24 &&
                       offsetof(struct manifest, partition_count) == 40 && offsetof(struct manifest, gap_count) == 60 &&
-                      offsetof(struct manifest, gaps) == 64 && offsetof(struct manifest, checksum) == 4092,
+                      offsetof(struct manifest, life) == 64 && offsetof(struct manifest, hosts) == 72 &&
+                      offsetof(struct manifest, gaps) == 80 && offsetof(struct manifest, checksum) == 4092,
         "durable");
 
 /* Whether a directory holds a pod already. LG_OK: it does not; LG_EXISTS; LG_SYSTEM. Makes the directory. */
@@ -57,8 +60,12 @@ int manifest_write(const char *directory, struct manifest *manifest, struct lg_e
 void manifest_of(const struct lg_pod_config *config, uint64_t cookie, struct manifest *manifest);
 void manifest_config(const struct manifest *manifest, struct lg_pod_config *config);
 
-/* Adds the gap behind `durable`, up to `first`. False: there are too many. */
-bool manifest_add_gap(struct manifest *manifest, uint64_t durable, uint64_t first);
+/* Begins the next life: adds the gap behind `durable`, up to `first`. False: there are too many. */
+bool manifest_begin_life(struct manifest *manifest, uint64_t durable, uint64_t first);
+/* Whether what was committed in `epoch` of life `life`, which has ended, is there. */
+bool manifest_kept(const struct manifest *manifest, uint64_t life, uint64_t epoch);
+/* Notes that a host has joined, if that is not known. As manifest_write(); LG_INUSE (another process has the directory for long). */
+int manifest_note_host(const char *directory, uint32_t host, struct manifest *manifest, struct lg_error *err);
 /* Whether what the logs hold of an epoch does not count. */
 bool manifest_void(const struct manifest *manifest, uint64_t epoch);
 /* What `epoch`, the last that a log has completed, is worth: the last before it that counts. */

@@ -14,11 +14,11 @@
 #include "recovery/stream.h"
 #include "recovery/survey.h"
 
-enum { FIRST_BUCKETS = 1 << 16, ROWS_A_TURN = 1024 };
+enum { FIRST_BUCKETS = 1 << 16, ROWS_A_TURN = 1024, ENTRIES_A_TURN = 4096 };
 
-/* A change of a row; the next is of a lower version. */
+/* A change of a row. */
 struct change {
-	struct change *older;
+	struct change *next; /* in the order in which they were read, the last first */
 	uint64_t version;
 	uint8_t kind; /* enum redo_kind */
 	uint16_t ranges;
@@ -28,7 +28,10 @@ struct change {
 
 struct changed_row {
 	struct changed_row *next; /* of its bucket */
-	struct change *youngest;
+	struct change *changes;
+	uint64_t youngest; /* version of a change */
+	uint64_t whole;    /* of the youngest that is no patch: what is older is not needed; 0: none */
+	size_t count;
 	uint32_t hash;
 	uint16_t partition, key_bytes;
 	uint8_t table;
@@ -46,6 +49,8 @@ struct rebuild {
 	uint64_t first_epoch; /* logs are needed from it on */
 	uint64_t bytes, rows; /* read; put into trees */
 	uint8_t *value;       /* room for one */
+	struct change **order;
+	size_t order_room;
 	struct lg_error *err;
 };
 
@@ -94,26 +99,30 @@ static struct changed_row *find_row(struct rebuild *r, const struct redo_view *v
 
 static void free_changes(struct change *change)
 {
-	for (struct change *older; change; change = older) {
-		older = change->older;
+	for (struct change *next; change; change = next) {
+		next = change->next;
 		free(change);
 	}
 }
 
-/* Into its place by version. What is older than a whole value is not needed. */
+/* What is older than a whole value is not kept; the rest is put into order at the end (make_value). */
 static bool add_change(struct changed_row *row, const struct redo_view *view, uint64_t version)
 {
-	struct change **at = &row->youngest;
-	for (; *at && (*at)->version > version; at = &(*at)->older)
-		if ((*at)->kind != REDO_PATCH)
-			return true;
-	if (*at && (*at)->version == version)
-		return true; /* met before */
+	if (version <= row->whole)
+		return true; /* also: met before */
 	uint32_t bytes = view->kind == REDO_DEL ? 0 : view->write->data_bytes;
 	struct change *change = malloc(sizeof *change + bytes);
 	if (!change)
 		return false;
-	*change = (struct change){.older = *at,
+	if (view->kind != REDO_PATCH) {
+		row->whole = version;
+		if (version >= row->youngest) {
+			free_changes(row->changes);
+			row->changes = NULL;
+			row->count = 0;
+		}
+	}
+	*change = (struct change){.next = row->changes,
 	        .version = version,
 	        .kind = (uint8_t)view->kind,
 	        .ranges = view->write->ranges,
@@ -121,11 +130,9 @@ static bool add_change(struct changed_row *row, const struct redo_view *view, ui
 	        .data_bytes = bytes};
 	if (bytes)
 		memcpy(change->data, view->data, bytes);
-	if (change->kind != REDO_PATCH) {
-		free_changes(change->older);
-		change->older = NULL;
-	}
-	*at = change;
+	row->changes = change;
+	row->count++;
+	row->youngest = version > row->youngest ? version : row->youngest;
 	return true;
 }
 
@@ -141,10 +148,8 @@ static struct btree *tree_of(const struct rebuild *r, const struct lg_table *tab
 static bool is_ours(const struct rebuild *r, const struct redo_view *view, unsigned host)
 {
 	const struct lg_table *table = r->tables[view->write->table];
-	if (!table)
-		return false;
 	if (table->def.by == LG_REPLICATED)
-		return host == r->w->host_id &&
+		return view->write->partition == 0 && host == r->w->host_id &&
 		       host == r->to->owner; /* only loads write them, each host its own copy */
 	return view->write->partition < table->def.partitions && tree_of(r, table, view->write->partition);
 }
@@ -154,13 +159,16 @@ static int take_record(struct rebuild *r, const struct log_entry *entry)
 	const struct redo_head *record = entry->body;
 	struct redo_view view;
 	uint32_t offset = sizeof *record;
-	if (entry->bytes < sizeof *record || record->bytes != entry->bytes || record->format != REDO_FORMAT)
+	if (entry->bytes < sizeof *record || record->bytes != entry->bytes || record->format != REDO_FORMAT ||
+	        record->version > WORD_VERSION)
 		return survey_damaged(entry, "not a redo record of this version", r->err);
 	if (manifest_void(&r->stream->manifest, version_epoch(record->version)))
 		return LG_OK;
 	for (unsigned i = 0; i < record->write_count; i++) {
 		if (!redo_next(record, &offset, &view))
 			return survey_damaged(entry, "a redo record that contradicts itself", r->err);
+		if (!r->tables[view.write->table])
+			return survey_damaged(entry, "a row of a table that the pod does not have", r->err);
 		if (!is_ours(r, &view, record->host))
 			continue;
 		struct changed_row *row = find_row(r, &view);
@@ -179,7 +187,7 @@ static bool is_row_ours(const struct rebuild *r, const struct checkpoint_row *ro
 	if (!table || row->key.bytes < 1 || row->key.bytes > LG_MAX_KEY_BYTES || row->val.bytes > LG_MAX_VALUE_BYTES)
 		return false;
 	if (table->def.by == LG_REPLICATED)
-		return host == r->w->host_id && host == r->to->owner;
+		return row->partition == 0 && host == r->w->host_id && host == r->to->owner;
 	return row->partition < table->def.partitions && tree_of(r, table, row->partition);
 }
 
@@ -287,6 +295,13 @@ static int check_beginning(const struct rebuild *r, uint32_t host, uint64_t comp
 	        host, completed, r->w->host_id, r->first_epoch);
 }
 
+/* Who is not live yet holds no reference to anything: the others' memory is not held back meanwhile. */
+static void get_on(const struct rebuild *r)
+{
+	if (member_state(&r->w->port, r->w->host_id, NULL) == LG_MEMBER_JOINING)
+		member_publish_oldest(&r->w->port, r->w->host_id, epoch_load(&r->w->port));
+}
+
 /* All of one host's log. */
 static int read_log(struct rebuild *r, uint32_t host)
 {
@@ -300,15 +315,22 @@ static int read_log(struct rebuild *r, uint32_t host)
 		log_reader_close(reader);
 		return code;
 	}
-	while ((code = log_reader_next(reader, &entry, r->err)) == LG_OK) {
+	uint64_t batch = 0, before = 0, completed = log_reader_found(reader)->epoch_before;
+	for (uint64_t n = 0; (code = log_reader_next(reader, &entry, r->err)) == LG_OK; n++) {
+		if (entry.batch != batch)
+			before = completed;
+		batch = entry.batch;
+		completed = entry.epoch > completed ? entry.epoch : completed;
 		if (entry.type == LOG_ENTRY_REDO)
 			code = take_record(r, &entry);
 		else if (entry.type == LOG_ENTRY_TABLE && (entry.flags & LOG_TABLE_SEALED) && host == r->w->host_id &&
-		         survey_table_valid(&entry))
+		         survey_table_valid(&entry) && !manifest_void(&r->stream->manifest, before + 1))
 			r->ended[((const struct log_table_body *)entry.body)->id] = true;
 		if (code != LG_OK)
 			break;
 		r->bytes += entry.bytes;
+		if (n % ENTRIES_A_TURN == 0)
+			get_on(r);
 	}
 	log_reader_close(reader);
 	return code == LG_END ? LG_OK : code;
@@ -316,25 +338,48 @@ static int read_log(struct rebuild *r, uint32_t host)
 
 /* ---- Putting into trees ---- */
 
-/* The row's value in r->value, oldest change first; false: it is not there any more. */
+static int by_version(const void *a, const void *b)
+{
+	const struct change *x = *(const struct change *const *)a, *y = *(const struct change *const *)b;
+	return x->version < y->version ? -1 : x->version > y->version;
+}
+
+/* The changes of a row in r->order, oldest first, from its youngest whole value on, each once. */
+static bool put_in_order(struct rebuild *r, const struct changed_row *row, size_t *count)
+{
+	if (row->count > r->order_room) {
+		struct change **order = realloc(r->order, row->count * 2 * sizeof(struct change *));
+		if (!order)
+			return false;
+		r->order = order;
+		r->order_room = row->count * 2;
+	}
+	size_t found = 0, kept = 0;
+	for (struct change *change = row->changes; change; change = change->next)
+		if (change->version >= row->whole)
+			r->order[found++] = change;
+	qsort(r->order, found, sizeof(struct change *), by_version);
+	for (size_t i = 0; i < found; i++)
+		if (i == 0 || r->order[i]->version != r->order[i - 1]->version)
+			r->order[kept++] = r->order[i];
+	*count = kept;
+	return true;
+}
+
+/* The row's value in r->value; *there is false: it is not there any more. */
 static int make_value(struct rebuild *r, const struct changed_row *row, uint32_t *bytes, bool *there)
 {
-	struct change *oldest_first = NULL;
-	int code = LG_OK;
+	size_t count;
 	*there = false;
-	for (struct change *change = row->youngest, *older; change; change = older) {
-		older = change->older;
-		change->older = oldest_first;
-		oldest_first = change;
-	}
-	for (struct change *change = oldest_first; change; change = change->older) {
-		if (change->kind == REDO_PATCH && (!*there || *bytes != change->val_bytes)) {
-			code = error_set(r->err, LG_CORRUPT,
+	if (!put_in_order(r, row, &count))
+		return error_set(r->err, LG_NOSPACE, "no private memory to rebuild the rows of host %u", r->to->owner);
+	for (size_t i = 0; i < count; i++) {
+		const struct change *change = r->order[i];
+		if (change->kind == REDO_PATCH && (!*there || *bytes != change->val_bytes))
+			return error_set(r->err, LG_CORRUPT,
 			        "table '%s', a key of %u bytes: the logs have a change of it (version %" PRIu64
 			        ") to a value that they do not have: a log is missing, or begins too late",
 			        r->tables[row->table]->def.name, row->key_bytes, change->version);
-			break;
-		}
 		*there = change->kind != REDO_DEL;
 		*bytes = change->val_bytes;
 		struct redo_write write = {
@@ -343,12 +388,7 @@ static int make_value(struct rebuild *r, const struct changed_row *row, uint32_t
 		if (*there)
 			redo_apply(&view, r->value);
 	}
-	for (struct change *change = oldest_first, *younger = NULL, *next; change; change = next) {
-		next = change->older; /* as it was: the youngest first */
-		change->older = younger;
-		younger = change;
-	}
-	return code;
+	return LG_OK;
 }
 
 static int put_row(struct rebuild *r, const struct changed_row *changed)
@@ -359,8 +399,7 @@ static int put_row(struct rebuild *r, const struct changed_row *changed)
 	if (code != LG_OK || !there)
 		return code;
 	struct lg_slice key = lg_slice(changed->key, changed->key_bytes);
-	struct row *row =
-	        row_create(&r->w->local, changed->table, changed->partition, key, bytes, changed->youngest->version);
+	struct row *row = row_create(&r->w->local, changed->table, changed->partition, key, bytes, changed->youngest);
 	if (!row)
 		return error_set(r->err, LG_NOSPACE, "no private memory for the rows of host %u; raise dram_bytes",
 		        r->w->host_id);
@@ -404,10 +443,11 @@ static void rebuild_free(struct rebuild *r)
 	for (size_t i = 0; i < r->bucket_count; i++)
 		for (struct changed_row *row = r->buckets[i], *next; row; row = next) {
 			next = row->next;
-			free_changes(row->youngest);
+			free_changes(row->changes);
 			free(row);
 		}
 	free(r->buckets);
+	free(r->order);
 	free(r->value);
 }
 

@@ -129,12 +129,12 @@ static int bring_back(const char *uri, const char *data, const char *emulate, st
 {
 	uint64_t last = survey->last_epoch > survey->durable ? survey->last_epoch : survey->durable;
 	*recovery = (struct lg_recovery){.cookie = manifest->cookie,
-	        .durable_epoch = survey->durable,
+	        .durable_epoch = manifest_effective(manifest, survey->durable),
 	        .last_epoch = survey->last_epoch,
 	        .first_epoch = last + 1,
 	        .hosts = survey->host_count,
 	        .tables = survey->table_count};
-	if (!manifest_add_gap(manifest, survey->durable, last + 1))
+	if (!manifest_begin_life(manifest, survey->durable, last + 1))
 		return error_set(err, LG_LIMIT, "%.200s was recovered more than %d times: its logs know no more lives",
 		        data, MANIFEST_MAX_GAPS);
 	int code = manifest_write(data, manifest, err);
@@ -145,7 +145,7 @@ static int bring_back(const char *uri, const char *data, const char *emulate, st
 	config.data = data;
 	config.emulate = emulate;
 	struct filling filling = {survey, last + 2};
-	struct region_birth birth = {manifest->cookie, fill, &filling};
+	struct region_birth birth = {manifest->cookie, manifest->life, fill, &filling};
 	return region_create(uri, &config, &birth, err);
 }
 

@@ -105,7 +105,8 @@ static int await_logs(struct lg_worker *w, struct lg_error *err)
 	uint64_t epoch = epoch_load(port), began = clock_ns();
 	member_set_log_word(port, w->host_id, MEMBER_SEALED_EPOCH, epoch); /* the others complete it */
 	while (member_pod_durable(port) < epoch) {
-		recovery_of_gone(w); /* one that has died completes nothing */
+		member_publish_oldest(port, w->host_id, epoch_load(port)); /* it holds no reference to anything */
+		recovery_of_gone(w);                                       /* one that has died completes nothing */
 		if (clock_ns() - began > LOGS_TIMEOUT_MS * UINT64_C(1000000))
 			return error_set(err, LG_UNAVAILABLE,
 			        "host %u cannot return: another host has not written its log for %d s; look whether "
@@ -158,8 +159,12 @@ void recovery_not_returned(struct lg_worker *service)
 	struct cxl_port *port = &service->port;
 	unsigned id = service->host_id;
 	uint64_t claim;
-	if (service->host->stream && service->host->stream->counted)
-		return; /* its log may say that it has joined: once its process is gone, who recovers it says that it died */
+	if (service->host->stream && service->host->stream->counted) {
+		/* Its log may say that it has joined: who recovers it says that it died. */
+		stream_close(service->host);
+		recovery_give_up(service);
+		return;
+	}
 	/* As a dead one it may try again, and is known to have something. */
 	if (has_leftovers(service, id) && host_is_joining(service) &&
 	        member_claim(port, id, member_state_word(port, id), id, &claim))

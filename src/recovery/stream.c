@@ -128,14 +128,29 @@ static int drain_slot(struct lg_worker *w, struct stream *s, struct redo_ring *r
 	return code;
 }
 
-/* Which replicated tables' loads had ended before the rings were looked at. */
-static void loads_ended(struct lg_host *host, const struct stream *s, bool ended[LG_MAX_TABLES])
+/* Replicated tables whose load has ended: every loaded row is of this epoch or older. */
+static void note_loads(struct lg_worker *w, struct stream *s)
 {
 	for (unsigned id = 0; id < LG_MAX_TABLES; id++) {
-		struct lg_table *table = atomic_load_explicit(&host->tables[id], memory_order_acquire);
-		ended[id] = table && table->def.by == LG_REPLICATED && !s->sealed_tables[id] &&
-		            atomic_load_explicit(&table->sealed, memory_order_acquire);
+		struct lg_table *table = atomic_load_explicit(&w->host->tables[id], memory_order_acquire);
+		if (!table || table->def.by != LG_REPLICATED || s->load_ended[id] ||
+		        !atomic_load_explicit(&table->sealed, memory_order_acquire))
+			continue;
+		s->load_ended[id] = epoch_load(&w->port);
+		tell_sealed(
+		        w, s, s->load_ended[id]); /* the epoch is completed soon, though nothing else may be sealed */
 	}
+}
+
+static int drain_loads(struct lg_worker *w, struct stream *s)
+{
+	int code = LG_OK;
+	for (unsigned id = 0; id < s->tables && code == LG_OK; id++)
+		if (s->load_ended[id] && s->load_ended[id] <= s->completed && !s->sealed_tables[id]) {
+			code = put_table(s, &w->port, id, LOG_TABLE_SEALED);
+			s->sealed_tables[id] = code == LG_OK;
+		}
+	return code;
 }
 
 /* Gathers all that the workers have sealed by now. */
@@ -143,8 +158,7 @@ static int drain(struct lg_worker *w, struct stream *s)
 {
 	struct lg_host *host = w->host;
 	uint64_t sealed[LG_MAX_WORKERS];
-	bool ended[LG_MAX_TABLES];
-	loads_ended(host, s, ended);
+	note_loads(w, s);
 	for (unsigned slot = 0; slot < LG_MAX_WORKERS; slot++) {
 		struct lg_worker *worker = atomic_load_explicit(&host->workers[slot], memory_order_acquire);
 		struct redo_ring *ring = worker ? atomic_load_explicit(&worker->ring, memory_order_acquire) : NULL;
@@ -163,11 +177,14 @@ static int drain(struct lg_worker *w, struct stream *s)
 			                &atomic_load_explicit(&host->workers[slot], memory_order_relaxed)->ring,
 			                memory_order_relaxed),
 			        sealed[slot], slot);
-	for (unsigned id = 0; id < LG_MAX_TABLES && code == LG_OK; id++)
-		if (ended[id]) {
-			code = put_table(s, &w->port, id, LOG_TABLE_SEALED);
-			s->sealed_tables[id] = code == LG_OK;
-		}
+	if (code == LG_OK)
+		code = drain_loads(w, s);
+	if (code != LG_OK && code != LG_NOSPACE &&
+	        !s->broken) { /* no space: it goes on when the batch in flight has landed */
+		struct lg_error why;
+		error_set(&why, code, "cannot gather the log of host %u: %s", w->host_id, lg_strerror(code));
+		stream_fail(s, code, &why);
+	}
 	return code;
 }
 
@@ -226,7 +243,9 @@ static int land(struct lg_worker *w, struct stream *s, bool wait)
 {
 	struct lg_error err;
 	uint64_t durable;
+	atomic_store_explicit(&s->blocked, wait, memory_order_relaxed);
 	int code = wait ? log_wait(s->writer, &durable, &err) : log_poll(s->writer, &durable, &err);
+	atomic_store_explicit(&s->blocked, false, memory_order_relaxed);
 	if (code != LG_OK) {
 		if (code != LG_INUSE)
 			stream_fail(s, code, &err);
@@ -253,16 +272,15 @@ static int land(struct lg_worker *w, struct stream *s, bool wait)
 }
 
 /* Has what was gathered written; nothing is in flight. */
-static int launch(struct lg_worker *w, struct stream *s, uint64_t epoch)
+static int launch(struct stream *s, uint64_t epoch)
 {
 	struct lg_error err;
 	CRASH_POINT(LOG_SUBMIT);
+	atomic_store_explicit(&s->blocked, true, memory_order_relaxed); /* a new segment, or no io_uring */
 	int code = log_submit(s->writer, epoch, atomic_load_explicit(&s->durable, memory_order_relaxed), &err);
-	if (code != LG_OK) {
-		stream_fail(s, code, &err);
-		return code;
-	}
+	atomic_store_explicit(&s->blocked, false, memory_order_relaxed);
 	CRASH_POINT(LOG_WRITTEN);
+	/* Also if it fails: then the writer keeps it for log_reopen(). */
 	for (unsigned slot = 0; slot < LG_MAX_WORKERS; slot++)
 		s->slots[slot].submitted = s->slots[slot].drained;
 	s->flying = true;
@@ -270,8 +288,9 @@ static int launch(struct lg_worker *w, struct stream *s, uint64_t epoch)
 		s->completed = epoch;
 		s->fresh = false;
 	}
-	(void)w;
-	return LG_OK;
+	if (code != LG_OK)
+		stream_fail(s, code, &err);
+	return code;
 }
 
 /* A log that has failed begins a new segment; what was not known durable is written anew. */
@@ -280,12 +299,19 @@ static void mend(struct stream *s, uint64_t now)
 	struct lg_error err;
 	if (s->broken || now < s->retry_ns)
 		return;
+	atomic_store_explicit(&s->blocked, true, memory_order_relaxed);
 	int code = log_reopen(s->writer, &err);
-	if (code != LG_OK) {
+	atomic_store_explicit(&s->blocked, false, memory_order_relaxed);
+	if (code == LG_INVALID) {
+		/* The writer is well: it had no memory for the batch, which is still being gathered. */
+		s->flying = false;
+		s->fresh = true;
+	} else if (code != LG_OK) {
 		stream_fail(s, code, &err);
 		return;
+	} else {
+		s->flying = true; /* it writes the batch that was in flight */
 	}
-	s->flying = true; /* it writes the batch that was in flight */
 	pthread_mutex_lock(&s->lock);
 	atomic_store_explicit(&s->failed, LG_OK, memory_order_release);
 	pthread_cond_broadcast(&s->grown);
@@ -367,16 +393,18 @@ bool stream_round(struct lg_worker *w, uint64_t now)
 	bool failed = atomic_load_explicit(&s->failed, memory_order_relaxed) != LG_OK;
 	int landed = failed ? LG_INUSE : land(w, s, false);
 	uint64_t ended = ended_epoch(w);
-	tell_sealed(w, s, atomic_load_explicit(&s->wanted, memory_order_acquire));
+	/* A ticket may be anybody's text: no more than what there can be. */
+	uint64_t wanted = atomic_load_explicit(&s->wanted, memory_order_acquire), now_epoch = epoch_load(&w->port);
+	tell_sealed(w, s, wanted < now_epoch ? wanted : now_epoch);
 	bool whole = !s->broken && drain(w, s) == LG_OK; /* else: more than the log's memory takes, it goes on later */
 	bool asked = s->fresh || member_pod_sealed(&w->port) > s->completed;
 	if (landed == LG_OK && s->recycling)
 		recycle(s);
 	if (landed == LG_OK && s->counted && whole && asked && ended > s->completed) {
 		prepare_recycling(w, s);
-		(void)launch(w, s, ended); /* a failure is noted */
+		(void)launch(s, ended); /* a failure is noted */
 	} else if (landed == LG_OK && (s->pressed || !whole) && log_gathered_bytes(s->writer))
-		(void)launch(w, s, LOG_EPOCH_NONE);
+		(void)launch(s, LOG_EPOCH_NONE);
 	look_at_pod(w, s);
 	return s->flying;
 }
@@ -392,22 +420,30 @@ static int flush(struct lg_worker *w, struct stream *s, uint64_t epoch)
 	if (code == LG_OK)
 		code = land(w, s, true);
 	if (code == LG_OK)
-		code = launch(w, s, epoch);
+		code = launch(s, epoch);
 	return code == LG_OK ? land(w, s, true) : code;
 }
 
 struct taking {
+	struct lg_worker *w;
 	struct stream *s;
 	unsigned dead;
-	uint64_t durable; /* in the dead host's own log */
+	uint64_t durable;  /* in the dead host's own log */
+	uint64_t youngest; /* of what was taken */
 };
 
 static int take_record(const struct redo_head *record, void *argument)
 {
-	const struct taking *taking = argument;
-	if (record->host != taking->dead || version_epoch(record->version) <= taking->durable)
+	struct taking *taking = argument;
+	uint64_t epoch = version_epoch(record->version);
+	if (record->host != taking->dead || epoch <= taking->durable || record->version > WORD_VERSION)
 		return LG_OK;
-	return put_entry(taking->s, LOG_ENTRY_REDO, 0, record, record->bytes);
+	taking->youngest = epoch > taking->youngest ? epoch : taking->youngest;
+	int code = put_entry(taking->s, LOG_ENTRY_REDO, 0, record, record->bytes);
+	if (code != LG_NOSPACE)
+		return code;
+	code = flush(taking->w, taking->s, LOG_EPOCH_NONE); /* more than the log's memory takes at a time */
+	return code == LG_OK ? put_entry(taking->s, LOG_ENTRY_REDO, 0, record, record->bytes) : code;
 }
 
 int stream_take_dead(struct lg_worker *w, unsigned dead)
@@ -417,7 +453,7 @@ int stream_take_dead(struct lg_worker *w, unsigned dead)
 		return LG_OK;
 	uint64_t incarnation, durable = member_log_word(&w->port, dead, MEMBER_LOG_EPOCH);
 	(void)member_state(&w->port, dead, &incarnation);
-	struct taking taking = {s, dead, durable == LOG_EPOCH_UNCOUNTED ? 0 : durable};
+	struct taking taking = {w, s, dead, durable == LOG_EPOCH_UNCOUNTED ? 0 : durable, 0};
 	s->taken_epoch = epoch_load(&w->port);
 	int code = drain_catalog(s, &w->port);
 	for (unsigned slot = 0; slot < w->host->geometry->redo_workers && code == LG_OK; slot++)
@@ -428,6 +464,7 @@ int stream_take_dead(struct lg_worker *w, unsigned dead)
 		code = flush(w, s, LOG_EPOCH_NONE);
 	if (code == LG_OK)
 		member_set_log_word(&w->port, dead, MEMBER_LOG_EPOCH, LOG_EPOCH_UNCOUNTED);
+	tell_sealed(w, s, taking.youngest); /* who waits for one of these epochs may be the last that lives */
 	return code;
 }
 
@@ -436,6 +473,11 @@ int stream_joined(struct lg_worker *w, struct lg_error *err)
 	struct stream *s = w->host->stream;
 	if (!s)
 		return LG_OK;
+	/* What was logged before this entry may be of an epoch of the life before: it is said again behind it. */
+	s->tables = 0;
+	s->owners = false;
+	memset(s->sealed_tables, 0, sizeof s->sealed_tables);
+	memset(s->load_ended, 0, sizeof s->load_ended);
 	/* [member.log] Waited for first, then an epoch that has ended: no D above it was seen by anybody. */
 	s->counted = true;
 	s->told = 0;
@@ -461,18 +503,44 @@ int stream_left(struct lg_worker *w)
 	int code = drain(w, s);
 	while (code == LG_NOSPACE && (code = flush(w, s, LOG_EPOCH_NONE)) == LG_OK)
 		code = drain(w, s); /* more than the log's memory takes at a time */
-	if (code == LG_OK)
-		code = put_member(s, w->host_id, LOG_MEMBER_LEFT, w->host->incarnation);
-	/* No worker is left that could make a version of any epoch. */
+	/* No worker is left that could make a version of any epoch. Twice: the end of a load is logged behind its epoch. */
 	uint64_t epoch = epoch_load(&w->port);
 	if (code == LG_OK)
 		code = flush(w, s, epoch > s->completed ? epoch : s->completed + 1);
+	if (code == LG_OK)
+		code = drain_loads(w, s);
+	if (code == LG_OK)
+		code = put_member(s, w->host_id, LOG_MEMBER_LEFT, w->host->incarnation);
+	if (code == LG_OK)
+		code = flush(w, s, s->completed + 1);
 	if (code == LG_OK)
 		member_set_log_word(&w->port, w->host_id, MEMBER_LOG_EPOCH, LOG_EPOCH_UNCOUNTED);
 	return code;
 }
 
 /* ---- Workers ---- */
+
+bool stream_failed(const struct lg_host *host)
+{
+	return host->stream && atomic_load_explicit(&host->stream->failed, memory_order_relaxed) != LG_OK;
+}
+
+void stream_fenced(struct lg_host *host)
+{
+	struct stream *s = host->stream;
+	if (!s)
+		return;
+	pthread_mutex_lock(&s->lock);
+	pthread_cond_broadcast(&s->grown);
+	struct notice *notices = s->notices;
+	s->notices = NULL;
+	pthread_mutex_unlock(&s->lock);
+	for (struct notice *next; notices; notices = next) {
+		next = notices->next;
+		notices->durable(notices->argument, LG_FENCED);
+		free(notices);
+	}
+}
 
 void stream_want(struct lg_host *host, uint64_t epoch)
 {
@@ -538,12 +606,13 @@ static int open_writer(struct lg_worker *w, struct stream *s, struct lg_error *e
 /* Epochs of a region from before the pod's last restart are void. */
 static int check_life(const struct lg_worker *w, const struct stream *s, struct lg_error *err)
 {
-	uint32_t gaps = s->manifest.gap_count;
-	if (gaps == 0 || epoch_load(&w->port) > s->manifest.gaps[gaps - 1].first)
+	if (s->manifest.life == w->host->geometry->life)
 		return LG_OK;
 	return error_set(err, LG_MISMATCH,
-	        "this region is of an earlier life of the pod: it was recovered elsewhere meanwhile; destroy the "
-	        "region");
+	        "this region is of the pod's life %llu, its data directory of life %llu: the pod was recovered "
+	        "elsewhere "
+	        "meanwhile; destroy the region",
+	        (unsigned long long)w->host->geometry->life, (unsigned long long)s->manifest.life);
 }
 
 int stream_open(struct lg_worker *w, struct lg_error *err)
@@ -572,6 +641,9 @@ int stream_open(struct lg_worker *w, struct lg_error *err)
 	else
 		memcpy(s->directory, data, strlen(data) + 1);
 	if (code == LG_OK)
+		code = open_writer(w, s, err);
+	/* Behind the log's lock: nobody recovers the pod from now on. */
+	if (code == LG_OK)
 		code = manifest_read(data, &s->manifest, err);
 	if (code == LG_OK && s->manifest.cookie != w->host->geometry->cookie)
 		code = error_set(err, LG_MISMATCH,
@@ -580,7 +652,7 @@ int stream_open(struct lg_worker *w, struct lg_error *err)
 	if (code == LG_OK)
 		code = check_life(w, s, err);
 	if (code == LG_OK)
-		code = open_writer(w, s, err);
+		code = manifest_note_host(data, w->host_id, &s->manifest, err);
 	if (code != LG_OK)
 		stream_close(w->host);
 	return code;

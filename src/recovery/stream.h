@@ -57,6 +57,9 @@ struct stream {
 	uint32_t tables;             /* logged: those below it */
 	bool owners;                 /* the partition map is logged */
 	_Atomic bool owners_changed; /* since */
+	/* Replicated tables whose load has ended here: in which epoch that was noticed, and whether it is logged. It is logged
+	 * when that epoch is completed, so that the entry counts only where all loaded rows do. */
+	uint64_t load_ended[LG_MAX_TABLES];
 	bool sealed_tables[LG_MAX_TABLES];
 	bool fresh;         /* something was gathered since the last epoch that was completed */
 	bool pressed;       /* a ring is a quarter full */
@@ -73,6 +76,7 @@ struct stream {
 	bool broken;                  /* the failure will not go away: a ring of this host is damaged */
 	_Atomic uint64_t wanted;      /* somebody waits for this epoch */
 	_Atomic uint64_t durable;     /* D, as far as it was seen; never goes back */
+	_Atomic bool blocked;         /* the service thread waits for the disk: the keeper beats for it */
 	_Atomic int failed;           /* LG_OK, or why the log cannot be written */
 	_Atomic uint64_t log_batches, log_bytes, rows_rebuilt, rebuild_bytes;
 	pthread_mutex_t lock; /* of what follows */
@@ -83,6 +87,8 @@ struct stream {
 
 /* Opens the log of a host that is about to join a pod that is logged. As recovery_open(). */
 int stream_open(struct lg_worker *service, struct lg_error *err);
+/* Whether the log cannot be written now. */
+bool stream_failed(const struct lg_host *host);
 /* Notices that are left are given their code. host->stream may be NULL. */
 void stream_close(struct lg_host *host);
 
@@ -98,6 +104,8 @@ int stream_joined(struct lg_worker *service, struct lg_error *err);
 /* All that is in its rings is durable, and that it left is too; D does not wait for it any more. */
 int stream_left(struct lg_worker *service);
 
+/* This host was declared dead: whoever waits for something is told. */
+void stream_fenced(struct lg_host *host);
 /* Has the pod complete `epoch` on disk as soon as it has ended, though nobody may have sealed anything. */
 void stream_want(struct lg_host *host, uint64_t epoch);
 

@@ -78,7 +78,8 @@ static int take_table(struct surveying *at, const struct log_entry *entry, struc
 {
 	const struct log_table_body *body = entry->body;
 	struct log_table_body **known = &at->survey->tables[body->id];
-	if (*known && memcmp(*known, body, entry->bytes) == 0)
+	if (*known && (*known)->by == body->by && (*known)->partitions == body->partitions &&
+	        memcmp(*known, body, entry->bytes) == 0)
 		return LG_OK;
 	if (*known)
 		return survey_damaged(entry, "this table has another definition in another place", err);
@@ -123,7 +124,8 @@ static int take_entry(struct surveying *at, const struct log_entry *entry, struc
 	switch (entry->type) {
 	case LOG_ENTRY_REDO: {
 		const struct redo_head *head = entry->body;
-		if (entry->bytes < sizeof *head || head->bytes != entry->bytes || head->format != REDO_FORMAT)
+		if (entry->bytes < sizeof *head || head->bytes != entry->bytes || head->format != REDO_FORMAT ||
+		        head->version > WORD_VERSION)
 			return survey_damaged(entry, "not a redo record of this version", err);
 		uint64_t epoch = version_epoch(head->version);
 		at->survey->last_epoch = epoch > at->survey->last_epoch ? epoch : at->survey->last_epoch;
@@ -214,12 +216,17 @@ int survey_logs(const char *directory, const struct manifest *manifest, struct s
 		struct surveying at = {.survey = survey, .manifest = manifest, .host = host, .life = life};
 		struct log_reader *reader;
 		int code = survey_open(directory, manifest, host, &reader, err);
+		if (code == LG_OK) {
+			code = survey_one(&at, reader, err);
+			log_reader_close(reader);
+		}
 		if (code == LG_NOTFOUND)
-			continue;
-		if (code != LG_OK)
-			return code;
-		code = survey_one(&at, reader, err);
-		log_reader_close(reader);
+			code = LG_OK;
+		if (code == LG_OK && !survey->hosts[host].present && (manifest->hosts >> host & 1))
+			code = error_set(err, LG_CORRUPT,
+			        "%.200s: host %u has joined this pod, but there is no log of it: its directory was "
+			        "removed",
+			        directory, host);
 		if (code != LG_OK)
 			return code;
 	}

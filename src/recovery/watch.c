@@ -54,8 +54,13 @@ void recovery_close(struct lg_host *host)
 static void recover(struct lg_worker *w, unsigned dead, uint64_t seen)
 {
 	uint64_t claim;
-	if (member_claim(&w->port, dead, seen, w->host_id, &claim) && crash_recover(w, dead) == LG_OK)
+	/* Who cannot write what the dead host had sealed leaves it to another. */
+	if (stream_failed(w->host) || !member_claim(&w->port, dead, seen, w->host_id, &claim))
+		return;
+	if (crash_recover(w, dead) == LG_OK)
 		w->counts.recoveries += member_recovered(&w->port, dead, claim);
+	else
+		(void)member_claim(&w->port, dead, claim, w->host->geometry->host_count, &claim);
 }
 
 /* Whether nobody is at work on a host in recovery: its recoverer was an earlier life of this host, or is gone. Who recovers its own
@@ -170,4 +175,16 @@ bool recovery_round(struct lg_worker *w, uint64_t now)
 int recovery_leave(struct lg_worker *service)
 {
 	return stream_left(service);
+}
+
+void recovery_give_up(struct lg_worker *service)
+{
+	uint64_t claim;
+	(void)member_claim(&service->port, service->host_id, member_state_word(&service->port, service->host_id),
+	        service->host->geometry->host_count, &claim);
+}
+
+void recovery_fenced(struct lg_host *host)
+{
+	stream_fenced(host);
 }

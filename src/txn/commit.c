@@ -237,12 +237,14 @@ int lg_commit(struct lg_txn *txn)
 {
 	if (unlikely(txn->state != TXN_RUNNING || host_forked(txn->w->host))) {
 		int code = txn_not_running(txn);
+		txn->w->ticket = UINT64_MAX;
 		if (txn->state == TXN_DOOMED && code != LG_FORKED)
 			txn_end_without_effect(txn, txn->detail.reason);
 		return code;
 	}
 	int code = txn->write_count ? commit_writes(txn) : commit_reads(txn);
 	if (unlikely(code != LG_OK)) {
+		txn->w->ticket = UINT64_MAX;
 		txn_end_without_effect(txn, txn->detail.reason);
 		return code;
 	}

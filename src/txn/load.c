@@ -5,8 +5,9 @@
 static int load_row(
         struct lg_worker *w, struct lg_table *table, uint32_t partition, struct lg_slice key, struct lg_slice val)
 {
-	/* A version of this epoch's beginning: not below any that a removed row of this key had. */
-	uint64_t version = host_placeholder_version(w->host, epoch_load(&w->port));
+	/* Above any that a removed row of this key had. */
+	uint64_t version = host_placeholder_version(w->host, epoch_load(&w->port)) + 1;
+	epoch_reach(&w->port, version_epoch(version));
 	struct sealing_load load = {0};
 	if (w->host->stream) {
 		const struct redo_change change = {
@@ -15,7 +16,9 @@ static int load_row(
 		if (code != LG_OK)
 			return code;
 	}
-	struct row *row = row_create(&w->local, table->def.id, partition, key, (uint32_t)val.bytes, version);
+	/* Locked until it is sealed: nobody changes what no log has. */
+	uint64_t locked = load.record ? WORD_LOCK | word_holder_bits(w->host_id) : 0;
+	struct row *row = row_create(&w->local, table->def.id, partition, key, (uint32_t)val.bytes, version | locked);
 	if (!row)
 		return LG_NOSPACE;
 	if (val.bytes)
@@ -28,9 +31,10 @@ static int load_row(
 		row_free(&w->local, row);
 		return code;
 	}
-	/* Who has read the row meanwhile commits in an epoch that does not end before this worker's `sealing` has. */
-	if (load.record)
+	if (load.record) {
 		seal_loaded(w, &load);
+		word_install(&w->port, word_ref_local(&row->word), version, 0);
+	}
 	w->ticket = version_epoch(version);
 	return LG_OK;
 }
