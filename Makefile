@@ -8,7 +8,7 @@
 #     make check            the unit and pod tests alone
 #     make check-asan check-ubsan check-tsan check-clang check-incoherent check-mutants check-crash-points
 #     make torture          hosts killed over and over, at random and at each named point; TORTURE_SEEDS=20
-#     make check-cli check-log check-probe check-ligersim check-install check-lint check-hotpath
+#     make check-cli check-log check-probe check-ligersim check-install check-lint check-hotpath check-model
 #     make test-vm          packages, build, then pods of real kernels in QEMU; `make vm` builds what scripts/vmpod.sh needs
 #     make format format-check tidy
 #     make install          PREFIX=/usr/local DESTDIR=
@@ -360,6 +360,10 @@ check-install: all
 	+@O=$(O) MAKE='$(MAKE)' $(run_tests) install scripts/test_install.sh
 check-lint:
 	@$(run_tests) lint scripts/test_lint.sh
+# The model of the row word, explored by spin.
+.PHONY: check-model
+check-model:
+	@CC='$(CC)' TEST_SECONDS=900 $(run_tests) model scripts/test_model.sh
 check-hotpath: $(O)/tests/pod/hotpath_test
 	@HOTPATH=$(O)/tests/pod/hotpath_test $(run_tests) hotpath scripts/test_hotpath.sh
 

@@ -11,8 +11,9 @@
 set -euo pipefail
 
 build_packages=(gcc libc6-dev make pkg-config libnuma-dev libjemalloc-dev libcjson-dev libxxhash-dev libisal-dev liburing-dev libzstd-dev)
-# gcc brings the sanitizers' libraries; python3 runs the lint and reads JSON back; strace looks for system calls.
-test_packages=(g++ libcmocka-dev clang clang-tidy clang-format python3 strace)
+# gcc brings the sanitizers' libraries; python3 runs the lint and reads JSON back; strace looks for system calls; spin
+# explores the model of the row word.
+test_packages=(g++ libcmocka-dev clang clang-tidy clang-format python3 strace spin)
 # QEMU with its firmware, and what an initramfs is made of. The kernel is not installed: scripts/vm/kernel.sh.
 vm_packages=(qemu-system-x86 seabios busybox-static cpio kmod daxctl xz-utils zstd libcmocka-dev python3)
 

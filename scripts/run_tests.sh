@@ -124,6 +124,7 @@ all() {
 	part check format-check
 	part check all
 	part tests check-lint
+	part tests check-model
 	part check tidy
 	part tests check
 	part tests check-hotpath
