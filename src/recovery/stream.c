@@ -598,7 +598,7 @@ static int open_writer(struct lg_worker *w, struct stream *s, struct lg_error *e
 	struct log_writer_stats stats;
 	log_writer_stats(s->writer, &stats);
 	s->completed = stats.durable_epoch;
-	s->returning = s->completed > 0;
+	s->fresh_log = stats.segments == stats.begun;
 	s->taken_epoch = epoch_load(&w->port); /* whatever it has taken earlier is older */
 	return LG_OK;
 }
@@ -613,6 +613,16 @@ static int check_life(const struct lg_worker *w, const struct stream *s, struct 
 	        "elsewhere "
 	        "meanwhile; destroy the region",
 	        (unsigned long long)w->host->geometry->life, (unsigned long long)s->manifest.life);
+}
+
+static int note_host(const struct lg_worker *w, struct stream *s, struct lg_error *err)
+{
+	s->returning = s->manifest.hosts >> w->host_id & 1;
+	if (s->returning && s->fresh_log)
+		return error_set(err, LG_CORRUPT,
+		        "%.200s: host %u has joined this pod before, but there was no log of it: its directory was removed",
+		        s->directory, w->host_id);
+	return manifest_note_host(s->directory, w->host_id, &s->manifest, err);
 }
 
 int stream_open(struct lg_worker *w, struct lg_error *err)
@@ -652,7 +662,7 @@ int stream_open(struct lg_worker *w, struct lg_error *err)
 	if (code == LG_OK)
 		code = check_life(w, s, err);
 	if (code == LG_OK)
-		code = manifest_note_host(data, w->host_id, &s->manifest, err);
+		code = note_host(w, s, err);
 	if (code != LG_OK)
 		stream_close(w->host);
 	return code;

@@ -51,7 +51,8 @@ struct stream {
 	struct manifest manifest;
 	char directory[LOG_PATH_BYTES];
 	uint64_t incarnation;
-	bool returning; /* its log was there before: it has rows to rebuild */
+	bool returning; /* it has joined this pod before: it may have rows to rebuild */
+	bool fresh_log; /* no log of it was there */
 	struct stream_slot slots[LG_MAX_WORKERS];
 	void *record;                /* room for one, aligned to 8 */
 	uint32_t tables;             /* logged: those below it */
