@@ -7,8 +7,9 @@
 #     make emulation-sweep  packages, build, then TPC-C and YCSB under each delay profile; SWEEP_ARGS="..." adds options
 #     make check            the unit and pod tests alone
 #     make check-asan check-ubsan check-tsan check-clang check-incoherent check-mutants check-crash-points
-#     make torture          hosts killed over and over, at random and at each named point; TORTURE_SEEDS=20
-#     make check-cli check-log check-probe check-ligersim check-install check-lint check-hotpath check-model
+#     make torture          hosts and pods killed over and over, at random and at each named point; TORTURE_SEEDS=20
+#     make check-cli check-log check-probe check-ligersim check-install check-lint check-hotpath check-model check-fuzz
+#     make fuzz             libFuzzer over every target in turn; FUZZ_SECONDS=3600 of each. make fuzz-afl TARGET=ring: AFL++
 #     make test-vm          packages, build, then pods of real kernels in QEMU; `make vm` builds what scripts/vmpod.sh needs
 #     make format format-check tidy
 #     make install          PREFIX=/usr/local DESTDIR=
@@ -49,10 +50,10 @@ is_clang = $(findstring clang,$(notdir $(firstword $(1))))
 # Where release lies, and whether clang is a variant beside it.
 ifneq ($(call is_clang,$(CC)),)
 O := build/clang
-VARIANTS := release asan ubsan tsan vm mutants
+VARIANTS := release asan ubsan tsan vm mutants fuzz afl
 else
 O := build
-VARIANTS := release asan ubsan tsan clang vm mutants
+VARIANTS := release asan ubsan tsan clang vm mutants fuzz afl
 endif
 
 VERSION := $(shell sed -n 's/^\#define LG_VERSION "\(.*\)"/\1/p' include/liger.h)
@@ -81,6 +82,9 @@ CHECKER_MAIN := $(wildcard tests/checker/main.c)
 UNIT_SRC := $(wildcard tests/unit/*_test.c)
 UNIT_HELPER_SRC := $(filter-out %_test.c,$(wildcard tests/unit/*.c)) $(TEST_COMMON_SRC)
 POD_SRC := $(wildcard tests/pod/*_test.c tests/fault/*_test.c)
+# tests/fuzz/fuzz_NAME.c is a fuzz target.
+FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
+FUZZ_HELPER_SRC := tests/fuzz/fuzz.c tools/cli.c
 POD_HELPER_SRC := $(filter-out %_test.c,$(wildcard tests/pod/*.c)) $(TEST_COMMON_SRC)
 
 FORMATTED := $(wildcard $(foreach d,include src src/* benchmarks benchmarks/* tools examples tests tests/*,$(d)/*.c $(d)/*.h))
@@ -148,6 +152,17 @@ dir.mutants := $(O)/mutants
 cc.mutants := $(CC)
 cflags.mutants := -O2 -march=$(ARCH) -DLG_MUTANTS
 malloc.mutants := -ljemalloc
+
+# Fuzzing: libFuzzer, and AFL++ with the same entry points.
+dir.fuzz := $(O)/fuzz
+cc.fuzz := clang
+cflags.fuzz := $(sanitized) -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
+ldflags.fuzz := -fsanitize=fuzzer,address,undefined
+
+dir.afl := $(O)/afl
+cc.afl := afl-clang-fast
+cflags.afl := $(sanitized)
+ldflags.afl := -fsanitize=fuzzer
 
 # ---- The rules of one variant ----------------------------------------------------------------------------------------
 
@@ -383,6 +398,30 @@ vm:
 test-vm: vm
 	@VM_BUILD=$(dir.vm) TEST_SECONDS=600 $(run_tests) vm scripts/test_vm.sh
 
+# libFuzzer: FUZZ_TARGET for FUZZ_SECONDS, or all of them in turn. What it finds goes into build/fuzz/found/.
+define fuzz_rule
+$(call programs,$(1),$(2)): $(call objects,$(1),$(2) $(FUZZ_HELPER_SRC)) $(dir.$(1))/libbench.a $(dir.$(1))/libliger-internal.a
+	@mkdir -p $$(@D)
+	$$(Q)$$(link.$(1)) -o $$@ $$^ $(LIB_LIBS) -lxxhash
+endef
+$(foreach v,fuzz afl,$(foreach s,$(FUZZ_SRC),$(eval $(call fuzz_rule,$(v),$(s)))))
+-include $(foreach v,fuzz afl,$(patsubst %.o,%.d,$(call objects,$(v),$(FUZZ_SRC) $(FUZZ_HELPER_SRC))))
+
+.PHONY: fuzz check-fuzz fuzz-afl
+FUZZ_SECONDS ?= 3600
+FUZZ_TARGET ?= $(patsubst tests/fuzz/fuzz_%.c,%,$(FUZZ_SRC))
+fuzz: $(call programs,fuzz,$(FUZZ_SRC))
+	@FUZZ_BUILD=$(dir.fuzz) scripts/fuzz.sh long $(FUZZ_SECONDS) $(FUZZ_TARGET)
+# The seeds, and some thousand inputs made of them, the same ones each time.
+check-fuzz: $(call programs,fuzz,$(FUZZ_SRC))
+	@FUZZ_BUILD=$(dir.fuzz) FUZZ_TARGETS='$(FUZZ_TARGET)' $(run_tests) fuzz scripts/fuzz.sh
+# AFL++ (Debian: afl++) until it is interrupted: make fuzz-afl TARGET=ring
+TARGET ?= profile
+fuzz-afl: $(dir.afl)/tests/fuzz/fuzz_$(TARGET)
+	@mkdir -p $(dir.afl)/found
+	AFL_SKIP_CPUFREQ=1 AFL_I_DONT_CARE_ABOUT_MISSING_CRASHES=1 afl-fuzz -i tests/fuzz/seeds/$(TARGET) \
+		-o $(dir.afl)/found/$(TARGET) $(AFL_ARGS) -- $<
+
 # Every mutant of src/cxl/mutant.h must be caught by one of these, the quick ones first.
 CATCHER_SRC := tests/unit/incoherent_test.c tests/pod/whole_rows_inprocess_test.c tests/pod/mover_incoherent_test.c \
 	tests/fault/loss_rule_inprocess_test.c tests/fault/host_crash_test.c \
@@ -399,11 +438,16 @@ check-crash-points: $(call programs,mutants,$(CRASH_TEST) $(CHECKPOINT_TEST))
 	@$(run_tests) crash-points $^
 	@LIGER_EMULATE=incoherent $(run_tests) crash-points:incoherent $<
 
-# The same for long: random kills and named points, TORTURE_SEEDS times, each on both kinds of memory.
+# The same for long: random kills of hosts and of whole pods, and named points, TORTURE_SEEDS times, each on both kinds of
+# memory; and every byte of a small pod's logs.
 TORTURE_SEEDS ?= 20
-torture: $(call programs,mutants,$(CRASH_TEST))
+TORTURE_SRC := $(CRASH_TEST) $(addprefix tests/fault/,host_return_test.c pod_loss_test.c tpcc_crash_test.c full_disk_test.c)
+LOG_BYTES_TEST := tests/fault/log_bytes_inprocess_test.c
+torture: $(call programs,mutants,$(TORTURE_SRC) $(LOG_BYTES_TEST))
 	@for seed in $$(seq 1 $(TORTURE_SEEDS)); do for memory in direct incoherent:$$seed; do \
-		SEED=$$seed LIGER_EMULATE=$$memory $(run_tests) "torture:$$seed:$$memory" $< || exit 1; done; done
+		SEED=$$seed LIGER_EMULATE=$$memory TEST_SECONDS=900 $(run_tests) "torture:$$seed:$$memory" \
+			$(call programs,mutants,$(TORTURE_SRC)) || exit 1; done; done
+	@LG_TEST_EVERY_BYTE=1 TEST_SECONDS=3600 $(run_tests) torture:bytes $(call programs,mutants,$(LOG_BYTES_TEST))
 
 # The tests of the public API again, with every host behind a cache that nobody keeps coherent.
 INCOHERENT_SEEDS ?= 1 2 5

@@ -137,6 +137,7 @@ all() {
 	part tests check-asan
 	part tests check-ubsan
 	part tests check-tsan
+	part tests check-fuzz
 	# Not everyone may install QEMU, nor reach a kernel's package.
 	if scripts/deps.sh vm && command -v qemu-system-x86_64 >/dev/null && scripts/vm/kernel.sh build/vm/kernel; then
 		part tests test-vm

@@ -1,6 +1,15 @@
 /* log_reader.c: see log_reader.h.
  *
  * A window of memory moves over the segment's file in steps of READ_BYTES; entries are given where they lie in it.
+ *
+ * A log may be read while its host writes it. Then the window may be older than the file: it has zeros, or half a batch,
+ * where a whole batch lies by now, and a later part of the file, read after it, has the batch behind that one. So
+ * nothing is called damage before it was looked at once more with an empty window (next_batch()). Once is enough:
+ * batch n + 1 is written only after batch n is durable, so who has seen any byte of n + 1 and then reads n, reads it
+ * whole.
+ * The list of segments is made before any batch is read, and a segment comes into it only after all batches before it
+ * are durable: where a segment of the list contradicts what was read before it, no window was too old. Segments that
+ * are begun later are not read, and the end of what is read lies behind all that was durable when the reader was opened.
  */
 #include "recovery/log_reader.h"
 
@@ -233,7 +242,7 @@ static int take_batch(struct log_reader *r, const struct log_batch_header *heade
 	return LG_OK;
 }
 
-static int next_batch(struct log_reader *r)
+static int batch_at_position(struct log_reader *r)
 {
 	struct log_batch_header header;
 	uint64_t expected = r->repeats ? r->last.number : r->found.next_batch;
@@ -261,6 +270,17 @@ static int next_batch(struct log_reader *r)
 	if (crc32c(0, entries, header.bytes) != header.payload_checksum)
 		return end_of_segment(r, bytes);
 	return take_batch(r, &header, entries);
+}
+
+/* The next batch. No entry of the one before it is needed any more: the window may be emptied. */
+static int next_batch(struct log_reader *r)
+{
+	int code = batch_at_position(r);
+	if (code == LG_CORRUPT) {
+		r->window_bytes = 0;
+		code = batch_at_position(r);
+	}
+	return code;
 }
 
 static void close_segment(struct log_reader *r)
@@ -308,6 +328,7 @@ static int next_segment(struct log_reader *r)
 	if (r->index + 1 == r->dir.count)
 		return LG_END;
 	const struct log_segment *next = &r->dir.segments[r->index + 1];
+	/* It was listed before the batches in front of it were read: they were durable then. */
 	if (next->first_batch > r->found.next_batch)
 		return error_set(&r->error, LG_CORRUPT,
 		        "%s, offset %" PRIu64 ": batch %" PRIu64 " is damaged or missing, and segment %" PRIu64

@@ -10,6 +10,9 @@
  * What is given is always a prefix of the log in whole batches. Where the bytes of a batch are wrong and no later
  * batch exists, that is a torn tail: the batch was being written when the host or its machine stopped, nobody was told
  * that it was durable, and it is cut. Where a later batch exists, it is LG_CORRUPT.
+ *
+ * The log may be written meanwhile: what is given then has at least all batches that were durable when the reader was
+ * opened. It may not be recycled meanwhile.
  */
 #ifndef LIGER_RECOVERY_LOG_READER_H
 #define LIGER_RECOVERY_LOG_READER_H

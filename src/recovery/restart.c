@@ -2,17 +2,20 @@
  *
  * Recover                                          A crash after it leaves
  *   1. keep all hosts, and other recoverers, out    the directory as it was
- *   2. read all logs: D, tables, partition map      the same
+ *   2. read all logs: D, tables, partition map;     the same
+ *      what was read is on disk
  *   3. note the gap behind D (manifest.h)           a gap too many, which the next attempt widens
  *   4. make the region, with all that in it         an unfinished region: destroyed by hand, or a pod
  *
  * The rows come back when their hosts join (rebuild.h).
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cxl/catalog.h"
 #include "cxl/pod.h"
@@ -82,6 +85,38 @@ static void drop_locks(struct locks *locks)
 	while (locks->count)
 		(void)locks->io->ops->close(locks->io, locks->files[--locks->count]); /* nothing was written to them */
 	log_io_close(locks->io);
+}
+
+static int sync_file(const char *path, struct lg_error *err)
+{
+	int file = open(path, O_RDONLY | O_CLOEXEC);
+	int failed = file < 0 || fdatasync(file) != 0 ? errno : 0;
+	if (file >= 0)
+		(void)close(file); /* nothing was written to it */
+	return failed ? error_set(err, log_io_code(-failed), "cannot make %.300s durable: %s", path, strerror(failed))
+	              : LG_OK;
+}
+
+/* The hosts may have been killed between a write and its fdatasync. What was read of that counts from now on, and a host
+ * that returns builds on it, perhaps long before the one whose log it is writes its last batch anew. */
+static int sync_logs(const struct locks *locks, const char *data, const struct manifest *manifest, struct lg_error *err)
+{
+	int code = LG_OK;
+	for (uint32_t host = 0; host < manifest->host_count && code == LG_OK; host++) {
+		char path[LOG_PATH_BYTES];
+		struct log_dir dir;
+		code = log_dir_name(data, host, path, sizeof path, err);
+		if (code != LG_OK)
+			break;
+		code = log_dir_read(locks->io, path, manifest->cookie, host, &dir, err);
+		for (size_t i = 0; i < dir.count && code == LG_OK; i++) {
+			log_segment_path(&dir, dir.segments[i].sequence, path);
+			code = sync_file(path, err);
+		}
+		log_dir_free(&dir);
+		code = code == LG_NOTFOUND ? LG_OK : code; /* it never had one */
+	}
+	return code;
 }
 
 struct filling {
@@ -184,6 +219,8 @@ int lg_pod_recover(
 		struct survey *survey = malloc(sizeof *survey);
 		code = survey ? survey_logs(data, &manifest, survey, err)
 		              : error_set(err, LG_NOSPACE, "no private memory to read the logs");
+		if (code == LG_OK)
+			code = sync_logs(&locks, data, &manifest, err);
 		if (code == LG_OK)
 			code = bring_back(uri, data, emulate, &manifest, survey, recovery, err);
 		if (survey)

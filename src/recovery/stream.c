@@ -243,7 +243,8 @@ static int land(struct lg_worker *w, struct stream *s, bool wait)
 {
 	struct lg_error err;
 	uint64_t durable;
-	atomic_store_explicit(&s->blocked, wait, memory_order_relaxed);
+	atomic_store_explicit(
+	        &s->blocked, true, memory_order_relaxed); /* also without `wait`: it may begin a segment */
 	int code = wait ? log_wait(s->writer, &durable, &err) : log_poll(s->writer, &durable, &err);
 	atomic_store_explicit(&s->blocked, false, memory_order_relaxed);
 	if (code != LG_OK) {
@@ -378,7 +379,9 @@ static void prepare_recycling(struct lg_worker *w, struct stream *s)
 static void recycle(struct stream *s)
 {
 	CRASH_POINT(LOG_RECYCLE);
+	atomic_store_explicit(&s->blocked, true, memory_order_relaxed);
 	(void)log_recycle(s->writer, s->recycling, NULL, NULL);
+	atomic_store_explicit(&s->blocked, false, memory_order_relaxed);
 	s->recycled = s->recycling;
 	s->recycling = 0;
 }
@@ -456,8 +459,11 @@ int stream_take_dead(struct lg_worker *w, unsigned dead)
 	struct taking taking = {w, s, dead, durable == LOG_EPOCH_UNCOUNTED ? 0 : durable, 0};
 	s->taken_epoch = epoch_load(&w->port);
 	int code = drain_catalog(s, &w->port);
-	for (unsigned slot = 0; slot < w->host->geometry->redo_workers && code == LG_OK; slot++)
+	for (unsigned slot = 0; slot < w->host->geometry->redo_workers && code == LG_OK; slot++) {
+		if (w->host_id != dead)
+			member_beat(&w->port, w->host_id); /* as in crash.c */
 		code = ring_scan(&w->port, dead, slot, take_record, &taking);
+	}
 	if (code == LG_OK)
 		code = put_member(s, dead, LOG_MEMBER_DIED, incarnation);
 	if (code == LG_OK)
@@ -620,7 +626,8 @@ static int note_host(const struct lg_worker *w, struct stream *s, struct lg_erro
 	s->returning = s->manifest.hosts >> w->host_id & 1;
 	if (s->returning && s->fresh_log)
 		return error_set(err, LG_CORRUPT,
-		        "%.200s: host %u has joined this pod before, but there was no log of it: its directory was removed",
+		        "%.200s: host %u has joined this pod before, but there was no log of it: its directory was "
+		        "removed",
 		        s->directory, w->host_id);
 	return manifest_note_host(s->directory, w->host_id, &s->manifest, err);
 }

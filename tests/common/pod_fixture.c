@@ -1,6 +1,7 @@
 /* pod_fixture.c: a private pod for one test. */
 #include "pod_fixture.h"
 
+#include <ftw.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -11,8 +12,17 @@
 
 #define MAX_NAMES 1024
 static char name_paths[MAX_NAMES][80];
+#define MAX_DIRECTORIES 256
+static char directories[MAX_DIRECTORIES][128];
+static atomic_uint directory_count;
 static atomic_uint name_count;
 static atomic_int name_pid;
+
+static int remove_one(const char *path, const struct stat *status, int type, struct FTW *walk)
+{
+	(void)status, (void)type, (void)walk;
+	return remove(path);
+}
 
 /* A child that ends must not take its parent's regions away. */
 static void remove_left_over(void)
@@ -22,6 +32,9 @@ static void remove_left_over(void)
 		return;
 	for (unsigned i = 0; i < count && i < MAX_NAMES; i++)
 		unlink(name_paths[i]);
+	count = atomic_load(&directory_count);
+	for (unsigned i = 0; i < count && i < MAX_DIRECTORIES; i++)
+		nftw(directories[i], remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
 /* What runs too long is ended by SIGTERM, what fails an assertion by SIGABRT: with the default action after this. */
@@ -32,15 +45,33 @@ static void ended(int signal_number)
 	raise(signal_number);
 }
 
-void pod_private_name(char *name, size_t bytes)
+static void remove_at_exit(void)
 {
 	if (atomic_exchange(&name_pid, getpid()) != getpid()) {
 		atomic_store(&name_count, 0);
+		atomic_store(&directory_count, 0);
 		atexit(remove_left_over);
 		signal(SIGTERM, ended);
 		signal(SIGINT, ended);
 		signal(SIGABRT, ended);
 	}
+}
+
+void pod_private_directory(char *path, size_t bytes)
+{
+	const char *parent = getenv("TMPDIR");
+	remove_at_exit();
+	unsigned number = atomic_fetch_add(&directory_count, 1);
+	assert_true(number < MAX_DIRECTORIES);
+	snprintf(path, bytes, "%s/liger-test-XXXXXX", parent && *parent ? parent : "/tmp");
+	assert_true(strlen(path) < sizeof(directories[number]));
+	assert_non_null(mkdtemp(path));
+	snprintf(directories[number], sizeof(directories[number]), "%s", path);
+}
+
+void pod_private_name(char *name, size_t bytes)
+{
+	remove_at_exit();
 	unsigned number = atomic_fetch_add(&name_count, 1);
 	snprintf(name, bytes, "liger-test-%ld-%u", (long)getpid(), number);
 	if (number < MAX_NAMES)

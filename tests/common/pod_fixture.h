@@ -44,6 +44,9 @@ struct pod_fixture {
 /* A region name that no other process and no other call has: liger-test-PID-N. */
 void pod_private_name(char *name, size_t bytes);
 
+/* A directory of its own under TMPDIR (else /tmp), for a data directory or logs; removed at exit with all that is in it. */
+void pod_private_directory(char *path, size_t bytes);
+
 /* A pod with `config` (NULL: 16 MiB of HWcc, 64 MiB of SWcc, 8 partitions) and `host_count` hosts in this process. */
 struct pod_fixture *pod_open(
         const struct lg_pod_config *config, const struct lg_host_config *host_config, uint32_t host_count);

@@ -5,7 +5,7 @@
  * there, what a survivor read of it must have been committed, and nothing may have happened half.
  *
  * A victim that owns no partition comes back under its id; one that owns some stays away, since this test is about what
- * survivors do.
+ * survivors do (host_return_test.c is about coming back), except where it is killed at a point of its log.
  *
  * In a build with mutants (make check-crash-points) the victim is also killed at each named point, src/cxl/crash_point.h.
  */
@@ -36,7 +36,7 @@ struct board {
 
 struct crash_run {
 	struct list_config list;
-	char uri[80];
+	char uri[80], data[128];        /* data: empty if the pod keeps no logs */
 	bool returned;                  /* the victim came back and left in order */
 	bool victim_owns, victim_idles; /* idles: serves others, and runs nothing itself */
 	enum lg_durability durability;
@@ -89,6 +89,12 @@ static bool is_recovery(enum crash_point point)
 	return point >= CRASH_RECOVERY_CLAIMED && point <= CRASH_RECOVERY_FREED;
 }
 
+/* Of a pod that keeps logs alone. */
+static bool is_logging(enum crash_point point)
+{
+	return point >= CRASH_LOG_SUBMIT && point <= CRASH_REBUILT;
+}
+
 static void arm(const struct member *m, uint64_t pass)
 {
 #ifdef LG_MUTANTS
@@ -108,6 +114,7 @@ static void open_member(struct member *m)
 	struct lg_error err;
 	lg_host_config_init(&config);
 	config.host_id = m->id;
+	config.data = m->run->data[0] != '\0' ? m->run->data : NULL;
 	/* Where host 1 is to die while it recovers the victim, it shall be the first to notice. */
 	config.lease_ms = m->id == 0 && is_recovery(m->run->point) ? 300 : 20;
 	struct list_session *s = &m->session;
@@ -250,6 +257,10 @@ static void begin(struct crash_run *r, uint64_t seed)
 	pod.durability = r->durability;
 	pod.redo_workers = 4;
 	pod.redo_ring_bytes = 128 << 10; /* many laps */
+	if (is_logging(r->point)) {
+		pod_private_directory(r->data, sizeof(r->data));
+		pod.data = r->data;
+	}
 	pod_private_name(name, sizeof(name));
 	snprintf(r->uri, sizeof(r->uri), "shm:%s", name);
 	OK(lg_pod_create(r->uri, &pod, &err));
@@ -454,16 +465,31 @@ static void a_sealed_pod_keeps_the_rows_of_an_owner_that_died_and_says_so(void *
 }
 
 #ifdef LG_MUTANTS
+/* With its rows, which the others' histories know; and is killed once more, so that the end is as elsewhere. */
+static void come_back(struct crash_run *r, uint64_t kills)
+{
+	r->point = CRASH_POINT_COUNT;
+	atomic_store(&r->board->commits[VICTIM], 0);
+	start(r, VICTIM, 0);
+	wait_for_commits(r, VICTIM, 50);
+	wait_for_commits(r, 0, 50);
+	assert_int_equal(kill(r->pid[VICTIM], SIGKILL), 0);
+	expect_killed(r, VICTIM);
+	wait_for_recoveries(r, kills + 1);
+}
+
 /* Kills the victim at the point, over and over if it comes back. */
 static void visit(enum crash_point point, uint64_t seed)
 {
-	struct crash_run r = {.durability = LG_DURABILITY_CXL,
+	struct crash_run r = {.durability = is_logging(point) ? LG_DURABILITY_DISK : LG_DURABILITY_CXL,
 	        .point = point,
-	        .victim_owns = point >= CRASH_MID_MOVE_IN && point <= CRASH_AFTER_CLAIM};
-	uint64_t kills = r.victim_owns || is_recovery(point) || point == CRASH_IN_CATALOG ? 1 : 4;
+	        .victim_owns = point >= CRASH_MID_MOVE_IN && point <= CRASH_REBUILT};
+	bool stays_away = r.victim_owns && !is_logging(point);
+	uint64_t kills = stays_away || is_recovery(point) || point == CRASH_IN_CATALOG ? 1 : 4;
 	begin(&r, seed);
 	for (uint64_t kill_count = 1; kill_count <= kills; kill_count++) {
-		bool once = point == CRASH_IN_CATALOG || point == CRASH_MID_DIRECTORY || point == CRASH_AFTER_CLAIM;
+		bool once = point == CRASH_IN_CATALOG || point == CRASH_MID_DIRECTORY || point == CRASH_AFTER_CLAIM ||
+		            point == CRASH_REBUILT;
 		start(&r, VICTIM, once ? 0 : pod_random(&r.random) % 20);
 		expect_killed(&r, VICTIM);
 		if (is_recovery(point)) {
@@ -475,6 +501,8 @@ static void visit(enum crash_point point, uint64_t seed)
 		if (!is_recovery(point))
 			wait_for_commits(&r, 1, 50);
 	}
+	if (is_logging(point))
+		come_back(&r, kills);
 	print_message("%s: %llu kills, %llu rows redone\n", crash_point_name(point), (unsigned long long)kills,
 	        (unsigned long long)sum(r.board->redone));
 	/* Sealed, and no row written: only a survivor can have done it. */

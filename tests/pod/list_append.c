@@ -143,6 +143,12 @@ static void note_list(struct list_session *s, struct lg_slice val)
 	note(s, "\n");
 }
 
+/* A commit whose record stands at `at`; negative: what the client was told of. */
+struct list_ack {
+	long at;
+	uint64_t number, began, end, epoch;
+};
+
 static void open_attempt(struct list_session *s)
 {
 	s->open = true;
@@ -151,9 +157,14 @@ static void open_attempt(struct list_session *s)
 }
 
 /* All numbers in a width of their own: the line is written over when the outcome is known. */
+static void write_head(FILE *history, uint64_t number, uint64_t began, uint64_t end, char outcome)
+{
+	fprintf(history, "t %" PRIu64 " %" PRIu64 " %020" PRIu64 " %c\n", number, began, end, outcome);
+}
+
 static void write_record_head(const struct list_session *s, uint64_t end, char outcome)
 {
-	fprintf(s->history, "t %" PRIu64 " %" PRIu64 " %020" PRIu64 " %c\n", s->number, s->last_end, end, outcome);
+	write_head(s->history, s->number, s->last_end, end, outcome);
 }
 
 static void write_ops(const struct list_session *s)
@@ -179,12 +190,54 @@ static void record_pending(struct list_session *s)
 	end_of_history(s, s->pending >= 0 && fflush(s->history) == 0);
 }
 
+static void write_ack(struct list_session *s, const struct list_ack *ack)
+{
+	end_of_history(s, fwrite(ack, sizeof(*ack), 1, s->acks) == 1 && fflush(s->acks) == 0);
+}
+
+static void await_ticket(struct list_session *s, uint64_t end)
+{
+	struct list_ack ack = {s->pending, s->number, s->last_end, end, lg_last_ticket(s->worker).epoch};
+	s->last_epoch = ack.epoch > s->last_epoch ? ack.epoch : s->last_epoch;
+	write_ack(s, &ack);
+}
+
+void list_acknowledge(struct list_session *s, uint64_t durable_epoch)
+{
+	struct list_ack ack = {.at = -1, .epoch = durable_epoch < s->last_epoch ? durable_epoch : s->last_epoch};
+	if (ack.epoch == s->told_epoch)
+		return;
+	s->told_epoch = ack.epoch;
+	write_ack(s, &ack);
+}
+
+uint64_t list_settle(FILE *history, FILE *acks, uint64_t limit)
+{
+	struct list_ack ack;
+	uint64_t greatest = 0;
+	rewind(acks);
+	while (fread(&ack, sizeof(ack), 1, acks) == 1) {
+		if (ack.at < 0) {
+			greatest = ack.epoch > greatest ? ack.epoch : greatest;
+			continue;
+		}
+		if (fseek(history, ack.at, SEEK_SET) != 0)
+			abort();
+		write_head(history, ack.number, ack.began, ack.end, ack.epoch <= limit ? 'c' : 'a');
+	}
+	if (fflush(history) != 0)
+		abort();
+	return greatest;
+}
+
 static void close_attempt(struct list_session *s, char outcome)
 {
 	uint64_t end = now_ns();
 	if (!s->open)
 		return;
-	if (s->pending >= 0) {
+	if (s->pending >= 0 && s->acks && outcome == 'c') {
+		await_ticket(s, end); /* for now it stays one of unknown outcome */
+	} else if (s->pending >= 0) {
 		bool there = fseek(s->history, s->pending, SEEK_SET) == 0;
 		write_record_head(s, end, outcome);
 		end_of_history(s, there && fseek(s->history, 0, SEEK_END) == 0);
@@ -494,6 +547,8 @@ static int load_body(struct lg_txn *txn, void *arg)
 		p.key = make_key(s->config, p.table, p.number, p.buffer);
 		code = insert_row(s, txn, &p);
 	}
+	if (code == LG_OK)
+		record_pending(s);
 	return code;
 }
 
@@ -521,6 +576,8 @@ static int read_all_body(struct lg_txn *txn, void *arg)
 		p.key = make_key(s->config, p.table, p.number, p.buffer);
 		code = read_row(s, txn, &p, &val);
 	}
+	if (code == LG_OK)
+		record_pending(s);
 	return code;
 }
 

@@ -7,6 +7,10 @@
  * so that values differ in size, and a torn one shows. An append writes over padding through lg_edit() when there is some,
  * else it puts a longer value.
  *
+ * Where a commit may be undone by a crash of the whole pod (`acks` is set), its record stays one of unknown outcome, and
+ * its ticket goes to a file of its own, and so does what the client was told of; list_settle() makes commits, and aborted
+ * transactions, of them when the pod says how far it was durable.
+ *
  * Nothing here uses cmocka: it runs in threads and in child processes. A session that meets what must not happen says so
  * in `failure` and stops.
  */
@@ -35,13 +39,15 @@ struct list_session {
 	struct lg_worker *worker;
 	uint64_t number; /* of the session; 1.. */
 	FILE *history;
+	FILE *acks;                      /* NULL: a commit is one when it returns; else `killable` is set */
 	bool outages;                    /* rows may be LG_UNAVAILABLE: such transactions are given up */
 	bool killable;                   /* its process may be killed: the history is complete up to that moment */
 	bool (*goes_on)(void *argument); /* NULL: it runs config->txns; else until this says no */
 	void *goes_on_argument;
 	/* of its own */
 	uint64_t random, next_id, last_end;
-	bool open;    /* an attempt is in `ops` */
+	bool open;                       /* an attempt is in `ops` */
+	uint64_t last_epoch, told_epoch; /* with `acks`: the greatest ticket; what the client was told of */
 	long pending; /* where its record begins in the history, written as unknown; -1: it is not there yet */
 	char *ops;    /* its operations so far, as text */
 	size_t ops_bytes, ops_cap;
@@ -62,8 +68,14 @@ void list_load(struct list_session *s);
 void list_run(struct list_session *s);
 /* One transaction that reads all, for the end of the history. */
 void list_read_all(struct list_session *s);
+/* The client is told of all its commits in epochs up to this one. */
+void list_acknowledge(struct list_session *s, uint64_t durable_epoch);
 /* Ends a session: writes its history out. */
 void list_end(struct list_session *s);
+
+/* What was committed in epochs up to `limit` was committed for good; what came after it never happened. Returns the greatest epoch
+ * that the client was told of. */
+uint64_t list_settle(FILE *history, FILE *acks, uint64_t limit);
 
 /* Reads the histories and runs the checker, without any order and with that of real time. Prints what it finds.
  * Returns 0: no anomaly; 1: an anomaly; -1: a file is no history. */
