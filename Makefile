@@ -10,6 +10,9 @@
 #     make torture          hosts and pods killed over and over, at random and at each named point; TORTURE_SEEDS=20
 #     make check-cli check-log check-probe check-ligersim check-install check-lint check-hotpath check-model check-fuzz
 #     make fuzz             libFuzzer over every target in turn; FUZZ_SECONDS=3600 of each. make fuzz-afl TARGET=ring: AFL++
+#     make check-sim        the simulator: its own tests, then some thousand seeds; SIM_SEEDS=3000 SIM_SECONDS=90
+#     make mutants          the simulator's table of mutants and what caught them
+#     make soak             the simulator for long: SOAK_SEEDS=1000000 SOAK_FIRST=1
 #     make test-vm          packages, build, then pods of real kernels in QEMU; `make vm` builds what scripts/vmpod.sh needs
 #     make format format-check tidy
 #     make install          PREFIX=/usr/local DESTDIR=
@@ -17,7 +20,7 @@
 #
 # Settings: CC=gcc|clang  ARCH=native (any -march)  LTO=0|1  WERROR=0|1  EMULATION=0|1
 #
-# One source tree, several variants of it, each in a directory of its own: release, asan, ubsan, tsan, clang, vm, mutants. One
+# One source tree, several variants of it, each in a directory of its own: release, asan, ubsan, tsan, clang, vm, mutants, sim. One
 # template makes the rules of all, so one make knows every dependency. Nothing here runs pkg-config: the file must be
 # readable on a machine that has no package yet.
 
@@ -50,10 +53,10 @@ is_clang = $(findstring clang,$(notdir $(firstword $(1))))
 # Where release lies, and whether clang is a variant beside it.
 ifneq ($(call is_clang,$(CC)),)
 O := build/clang
-VARIANTS := release asan ubsan tsan vm mutants fuzz afl
+VARIANTS := release asan ubsan tsan vm mutants fuzz afl sim
 else
 O := build
-VARIANTS := release asan ubsan tsan clang vm mutants fuzz afl
+VARIANTS := release asan ubsan tsan clang vm mutants fuzz afl sim
 endif
 
 VERSION := $(shell sed -n 's/^\#define LG_VERSION "\(.*\)"/\1/p' include/liger.h)
@@ -73,6 +76,9 @@ TOOL_SRC := $(wildcard tools/*.c)
 # libligersim by itself, and the programs that use nothing else.
 SIM_SRC := $(wildcard src/emulation/*.c)
 EXAMPLE_SRC := $(wildcard examples/*.c)
+# The simulator, and what of the engine it is built with: sim/os.c and sim/crash_point.c stand for the two files left out.
+SIMULATOR_SRC := $(wildcard sim/*.c)
+SIMULATED_SRC := $(filter-out src/cxl/process.c src/cxl/crash_point.c src/emulation/ligersim%,$(LIB_SRC))
 TEST_COMMON_SRC := $(wildcard tests/common/*.c)
 
 # tests/KIND/NAME_test.c is a program; the other files of its folder and of tests/common are linked into each.
@@ -87,8 +93,8 @@ FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
 FUZZ_HELPER_SRC := tests/fuzz/fuzz.c tools/cli.c
 POD_HELPER_SRC := $(filter-out %_test.c,$(wildcard tests/pod/*.c)) $(TEST_COMMON_SRC)
 
-FORMATTED := $(wildcard $(foreach d,include src src/* benchmarks benchmarks/* tools examples tests tests/*,$(d)/*.c $(d)/*.h))
-TIDIED := $(LIB_SRC) $(BENCH_SRC) $(TOOL_SRC) $(YARDSTICK_SRC) $(EXAMPLE_SRC)
+FORMATTED := $(wildcard $(foreach d,include src src/* sim benchmarks benchmarks/* tools examples tests tests/*,$(d)/*.c $(d)/*.h))
+TIDIED := $(LIB_SRC) $(BENCH_SRC) $(TOOL_SRC) $(YARDSTICK_SRC) $(EXAMPLE_SRC) $(SIMULATOR_SRC)
 
 # ---- Flags -----------------------------------------------------------------------------------------------------------
 
@@ -131,7 +137,9 @@ ldflags.ubsan := -fsanitize=undefined
 # gcc warns of atomic_thread_fence() under ThreadSanitizer, which does not see it; src/cxl knows (port.h).
 dir.tsan := $(O)/tsan
 cc.tsan := $(CC)
-cflags.tsan := $(sanitized) -fsanitize=thread $(if $(call is_clang,$(CC)),,-Wno-tsan)
+cflags.tsan := $(sanitized) -fsanitize=thread \
+	$(if $(call is_clang,$(CC)),-mllvm -tsan-instrument-memory-accesses=0 -mllvm -tsan-instrument-func-entry-exit=0,-Wno-tsan \
+	--param tsan-instrument-func-entry-exit=0)
 ldflags.tsan := -fsanitize=thread
 
 dir.clang := build/clang
@@ -163,6 +171,22 @@ dir.afl := $(O)/afl
 cc.afl := afl-clang-fast
 cflags.afl := $(sanitized)
 ldflags.afl := -fsanitize=fuzzer
+
+# What `liger sim` runs: the engine behind the seam (sim/seam.h), able to leave steps out. Variables get a pattern, so that not even
+# what nobody reads differs between two runs of a seed.
+dir.sim := $(O)/sim
+cc.sim := $(CC)
+cflags.sim = -O2 -march=$(ARCH) -DLG_HEAP_MALLOC -DLG_MUTANTS -DLG_EXTENT_LOG2=17 -ULG_EMULATION -DLG_EMULATION=1 \
+	-ftrivial-auto-var-init=pattern $(seam)
+# Atomics of the engine become calls, which sim/atomics.c answers: there is no sanitizer. gcc warns of fences, as above.
+simulated := -include sim/seam.h -fsanitize=thread \
+	$(if $(call is_clang,$(CC)),-mllvm -tsan-instrument-memory-accesses=0 -mllvm -tsan-instrument-func-entry-exit=0,-Wno-tsan \
+	--param tsan-instrument-func-entry-exit=0)
+werror.sim = $(WERROR)
+$(dir.sim)/recipe $(dir.sim)/obj/src/%.o: private seam := $(simulated)
+# The judge of regions runs while nobody else does.
+$(dir.sim)/obj/src/recovery/check%.o: private seam := -include sim/seam.h
+$(dir.sim)/obj/src/emulation/%.o: private seam := -include sim/seam.h -DLG_SIM_MODEL
 
 # ---- The rules of one variant ----------------------------------------------------------------------------------------
 
@@ -216,7 +240,8 @@ $(dir.$(1))/libchecker.a: $(call objects,$(1),$(CHECKER_SRC)) $(dir.$(1))/recipe
 $(dir.$(1))/check-history: $(call objects,$(1),$(CHECKER_MAIN)) $(dir.$(1))/libchecker.a
 	$$(Q)$$(link.$(1)) $$(testldflags.$(1)) -o $$@ $$^
 
-$(dir.$(1))/liger: $(call objects,$(1),$(TOOL_SRC)) $(dir.$(1))/libbench.a $(dir.$(1))/libliger-internal.a
+$(dir.$(1))/liger: $(call objects,$(1),$(TOOL_SRC)) $(dir.sim)/simulator.o $(dir.$(1))/libbench.a \
+		$(dir.$(1))/libliger-internal.a
 	$$(Q)$$(link.$(1)) -o $$@ $$^ $$(malloc.$(1)) $(TOOL_LIBS) $(LIB_LIBS)
 
 $(foreach s,$(UNIT_SRC),$(eval $(call test_rule,$(1),$(s),$(UNIT_HELPER_SRC))))
@@ -235,6 +260,19 @@ all: $(O)/liger $(O)/yardstick $(O)/btree_micro $(O)/libliger.a $(O)/libliger.so
 
 FORCE:
 $(foreach v,$(VARIANTS),$(eval $(call variant_rules,$(v))))
+
+# One object, of which nobody sees anything but sim_main(): the engine in it is not the one beside it.
+$(dir.sim)/simulator.o: $(call objects,sim,$(SIMULATED_SRC) $(SIMULATOR_SRC) $(CHECKER_SRC)) $(dir.sim)/recipe
+	$(Q)ld -r -o $@ $(filter %.o,$^)
+	@objcopy --keep-global-symbol=sim_main $@
+
+# Its parts by themselves.
+SIMULATOR_TEST := $(patsubst %.c,$(dir.sim)/%,$(wildcard tests/sim/*_test.c))
+$(SIMULATOR_TEST): $(dir.sim)/%: $(dir.sim)/obj/%.o $(call objects,sim,$(SIMULATED_SRC) $(filter-out sim/main.c,$(SIMULATOR_SRC)) $(CHECKER_SRC))
+	@mkdir -p $(@D)
+	$(Q)$(link.sim) -o $@ $^ $(TEST_LIBS) $(LIB_LIBS)
+
+-include $(patsubst %.o,%.d,$(call objects,sim,$(SIMULATOR_SRC) $(wildcard tests/sim/*.c)))
 
 # With flags of its own: a yard must not change when Liger's flags do.
 $(O)/yardstick: $(YARDSTICK_SRC)
@@ -426,8 +464,8 @@ fuzz-afl: $(dir.afl)/tests/fuzz/fuzz_$(TARGET)
 CATCHER_SRC := tests/unit/incoherent_test.c tests/pod/whole_rows_inprocess_test.c tests/pod/mover_incoherent_test.c \
 	tests/fault/loss_rule_inprocess_test.c tests/fault/host_crash_test.c \
 	tests/pod/serializability_processes_test.c tests/pod/serializability_inprocess_test.c
-check-mutants: $(call programs,mutants,$(CATCHER_SRC)) $(call runnable,mutants)
-	@CATCHERS='$(call programs,mutants,$(CATCHER_SRC))' TEST_SECONDS=1800 $(run_tests) mutants scripts/test_mutants.sh
+check-mutants: $(call programs,mutants,$(CATCHER_SRC)) $(call runnable,mutants) $(O)/liger
+	@LIGER=$(O)/liger CATCHERS='$(call programs,mutants,$(CATCHER_SRC))' TEST_SECONDS=1800 $(run_tests) mutants scripts/test_mutants.sh
 
 # A host is killed at each named point (src/cxl/crash_point.h), on coherent memory and behind incoherent caches.
 .PHONY: check-crash-points torture
@@ -437,6 +475,17 @@ CHECKPOINT_TEST := tests/unit/checkpoint_test.c
 check-crash-points: $(call programs,mutants,$(CRASH_TEST) $(CHECKPOINT_TEST))
 	@$(run_tests) crash-points $^
 	@LIGER_EMULATE=incoherent $(run_tests) crash-points:incoherent $<
+
+# The simulator (docs/simulator.md). A seed that fails is named with its command line.
+.PHONY: check-sim mutants soak
+check-sim: $(O)/liger $(SIMULATOR_TEST)
+	@LIGER=$(O)/liger $(run_tests) sim $(SIMULATOR_TEST) scripts/test_sim.sh
+mutants: $(O)/liger
+	@LIGER=$(O)/liger scripts/sim_mutants.sh
+SOAK_SEEDS ?= 1000000
+SOAK_FIRST ?= 1
+soak: $(O)/liger
+	$(O)/liger sim --seeds $(SOAK_FIRST)..$$(($(SOAK_FIRST) + $(SOAK_SEEDS) - 1)) --points --keep-going $(SOAK_ARGS)
 
 # The same for long: random kills of hosts and of whole pods, and named points, TORTURE_SEEDS times, each on both kinds of
 # memory; and every byte of a small pod's logs.

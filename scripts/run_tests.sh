@@ -132,6 +132,7 @@ all() {
 	part tests check-log
 	part tests check-probe
 	part tests check-ligersim
+	part tests check-sim
 	part tests check-install
 	part tests check-clang
 	part tests check-asan

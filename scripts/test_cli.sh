@@ -22,7 +22,7 @@ gives "help lists the commands" 0 "^  pod " help
 gives "--help does too" 0 "^  bench " --help
 gives "help of a command is its --help" 0 "^usage: liger pod create" help pod
 gives "help of an unknown command names it" 2 "no command 'nosuch'" help nosuch
-for command in bench version help pod "pod create" "pod info" "pod check" "pod destroy"; do
+for command in bench sim version help pod "pod create" "pod info" "pod check" "pod destroy"; do
 	# shellcheck disable=SC2086 # the words of a command are arguments
 	gives "$command has --help" 0 "^usage: liger" $command --help
 done

@@ -8,6 +8,7 @@
 #   tests/fault/loss_rule_inprocess_test    what memory has when a host's cache dies with it
 #   tests/fault/host_crash_test             a host that is killed between its seal and its writes
 #   tests/pod/serializability_..._test      random histories, judged by the checker; hosts in processes: incoherent
+#   liger sim                               simulated pods (LIGER: the program; without it, not tried)
 # That the same programs pass without a mutant is claimed first. Each line tells test and seed that caught it; with
 # TABLE=FILE they are written there too, as the rows of a Markdown table.
 set -uo pipefail
@@ -91,6 +92,10 @@ while read -r mutant text; do
 			fi
 		done
 	done
+	if [ -z "$found" ] && [ -n "${LIGER:-}" ] && ! "$LIGER" sim --seeds 1..20000 --seconds 120 --mutant "$mutant" >"$log" 2>&1; then
+		seed=$(sed -nE 's/^seed ([0-9]+) failed.*/\1/p' "$log" | head -n 1)
+		found=${seed:+liger sim, seed $seed}
+	fi
 	if [ -n "$found" ]; then
 		echo "ok - $mutant is caught by $found"
 		echo "| $mutant | $text | $found |" >>"$TABLE"

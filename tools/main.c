@@ -2,6 +2,7 @@
 #include "cli.h"
 
 #include "common/bench.h"
+#include "../sim/sim.h"
 #include "log.h"
 #include "recover.h"
 
@@ -23,6 +24,7 @@ static const struct command commands[] = {
         {"pod", "create, look at, check, or destroy a pod", pod_main},
         {"probe", "look at this machine: its memory and dax devices", probe_main},
         {"recover", "bring a pod back from its logs", recover_main},
+        {"sim", "run the engine in a simulated pod, from a seed", sim_main},
         {"version", "print the version", version_main},
         {"help", "print this, or the help of a command", help_main},
 };

@@ -35,11 +35,16 @@
 typedef uint64_t pod_off;  /* byte offset into the region */
 typedef uint32_t word_idx; /* 8-byte word of HWcc: its byte offset divided by 8; 0 is none */
 
+/* The simulator is built with small extents, so that few rows fill a region. */
+#ifndef LG_EXTENT_LOG2
+#define LG_EXTENT_LOG2 20
+#endif
+
 enum {
 	LINE_BYTES = 64,
 	LINE_PAYLOAD_BYTES = 56,
 	HUGE_PAGE_BYTES = 2 << 20,
-	EXTENT_BYTES = 1 << 20,
+	EXTENT_BYTES = 1 << LG_EXTENT_LOG2,
 	WORDS_PER_BLOCK = 512,
 	WORD_BLOCK_BYTES = WORDS_PER_BLOCK * 8,
 	POD_FORMAT_VERSION = 4,
@@ -148,7 +153,12 @@ struct directory_slot {
 };
 static_assert(sizeof(struct directory_slot) == 16, "four a line");
 
-enum { DIRECTORY_SLOTS_PER_LINE = 4, DIRECTORY_SLOTS_PER_EXTENT = EXTENT_BYTES / 16 };
+enum {
+	DIRECTORY_SLOTS_PER_LINE = 4,
+	DIRECTORY_SLOTS_LOG2 = LG_EXTENT_LOG2 - 4, /* in one extent */
+	DIRECTORY_SLOTS_PER_EXTENT = 1 << DIRECTORY_SLOTS_LOG2,
+};
+static_assert(DIRECTORY_SLOTS_PER_EXTENT * 16 == EXTENT_BYTES, "slots fill an extent");
 
 /* The first line of a host's root: which extents its directory lies in follow in the next lines, 14 a line.
  * Tag of every line: the root's generation. */

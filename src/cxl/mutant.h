@@ -43,7 +43,8 @@
 	M(SKIP_VALIDATION, "reads are not validated at commit")                                                        \
 	M(SKIP_LEAF_VALIDATION, "leaves are not validated at commit")                                                  \
 	M(OWN_WRITE_KEY, "a stale slot that leads to a row which this transaction writes is taken for the key's")      \
-	M(UNWATCHED_PLACEHOLDER, "a remote placeholder is not watched as a read")
+	M(UNWATCHED_PLACEHOLDER, "a remote placeholder is not watched as a read")                                      \
+	M(FENCED_BEGIN, "a transaction begins although its host has just seen that it was declared dead")
 
 enum lg_mutant {
 #define LG_MUTANT_ENUM(name, text) LG_MUTANT_##name,

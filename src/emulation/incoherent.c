@@ -564,17 +564,24 @@ enum emu_failure incoherent_open(struct emu_pod *pod, char message[EMU_MESSAGE_B
 	return EMU_NONE;
 }
 
+void incoherent_clean(struct emu_pod *pod)
+{
+	struct emu_thread thread;
+	emu_thread_init(&thread, pod);
+	for (unsigned i = 0; i < SET_COUNT; i++)
+		for (unsigned way = 0; way < WAY_COUNT; way++)
+			if (pod->incoherent->set[i].way[way].valid)
+				clean(&thread, &pod->incoherent->set[i].way[way]);
+}
+
 void incoherent_close(struct emu_pod *pod)
 {
 	struct incoherent_host *host = pod->incoherent;
 	struct emu_thread thread;
+	incoherent_clean(pod);
 	emu_thread_init(&thread, pod);
-	for (unsigned i = 0; i < SET_COUNT; i++) {
-		for (unsigned way = 0; way < WAY_COUNT; way++)
-			if (host->set[i].way[way].valid)
-				clean(&thread, &host->set[i].way[way]);
+	for (unsigned i = 0; i < SET_COUNT; i++)
 		pthread_mutex_destroy(&host->set[i].lock);
-	}
 	for (uint64_t line = 0; pod->registered && line < pod->config.coherent_bytes / EMU_LINE_BYTES; line++) {
 		/* Relaxed: a look; who has it dirty is we, or it changes under the lock. */
 		uint64_t seen = atomic_load_explicit(line_state(pod, line), memory_order_relaxed);

@@ -55,6 +55,9 @@ void delay_full_fence(struct emu_thread *thread);
 
 enum emu_failure incoherent_open(struct emu_pod *pod, char message[EMU_MESSAGE_BYTES]);
 void incoherent_close(struct emu_pod *pod);
+/* Writes back what this host's cache has dirty of SWcc, and keeps it: for who is going to look at memory itself. No thread of the host
+ * is in an access. */
+void incoherent_clean(struct emu_pod *pod);
 void incoherent_lose_cache(struct emu_pod *pod);
 void incoherent_host_died(struct emu_pod *pod, unsigned dead);
 uint64_t incoherent_word_load(struct emu_thread *thread, uint64_t offset);

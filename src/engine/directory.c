@@ -4,8 +4,8 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-static_assert(DIRECTORY_SLOTS_PER_EXTENT == 1 << 16, "slot numbers split into extent and rest by shifting");
-enum { SLOTS_PER_EXTENT_LOG2 = 16 };
+/* Slot numbers split into extent and rest by shifting. */
+enum { SLOTS_PER_EXTENT_LOG2 = DIRECTORY_SLOTS_LOG2 };
 
 #define SLOT_TAKEN      (UINT64_C(1) << 62)
 #define FRAME_LINE_MASK ((UINT64_C(1) << 48) - 1)

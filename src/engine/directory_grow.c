@@ -6,7 +6,7 @@
  */
 #include "engine/mover.h"
 
-enum { FIRST_LOG2_SLOTS = 16 };
+enum { FIRST_LOG2_SLOTS = DIRECTORY_SLOTS_LOG2 };
 
 static_assert(1 << FIRST_LOG2_SLOTS == DIRECTORY_SLOTS_PER_EXTENT, "the first table is one extent");
 

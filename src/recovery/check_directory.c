@@ -11,7 +11,7 @@
 #include "engine/directory.h"
 #include "recovery/check.h"
 
-enum { USAGE_INCARNATION_SHIFT = 32, SLOTS_PER_EXTENT_LOG2 = 16 };
+enum { USAGE_INCARNATION_SHIFT = 32, SLOTS_PER_EXTENT_LOG2 = DIRECTORY_SLOTS_LOG2 };
 
 struct directory_check {
 	struct check *check;

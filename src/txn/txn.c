@@ -77,6 +77,11 @@ int lg_txn_begin(struct lg_worker *worker, struct lg_txn **out)
 	if (unlikely(priority_load(&worker->port) != 0))
 		yield_to_priority(worker);
 	worker_enter(worker);
+	/* In a new epoch it has looked at its member word. An intent taken now would be freed by nobody. */
+	if (host_fenced(worker->host) && !MUTANT(FENCED_BEGIN)) {
+		worker_leave(worker);
+		return LG_FENCED;
+	}
 	txn->state = TXN_RUNNING;
 	txn->greedy = txn->space_lost = false;
 	txn->read_count = txn->write_count = txn->leaf_count = 0;
