@@ -472,7 +472,8 @@ check-mutants: $(call programs,mutants,$(CATCHER_SRC)) $(call runnable,mutants) 
 CRASH_TEST := tests/fault/host_crash_test.c
 # Those of checkpoints need no pod.
 CHECKPOINT_TEST := tests/unit/checkpoint_test.c
-check-crash-points: $(call programs,mutants,$(CRASH_TEST) $(CHECKPOINT_TEST))
+ADOPT_TEST := tests/fault/adopt_test.c
+check-crash-points: $(call programs,mutants,$(CRASH_TEST) $(CHECKPOINT_TEST) $(ADOPT_TEST))
 	@$(run_tests) crash-points $^
 	@LIGER_EMULATE=incoherent $(run_tests) crash-points:incoherent $<
 

@@ -12,7 +12,7 @@
  *   line_*, memory, cached  src/cxl/line.h: two lines of a frame, in memory and in each host's incoherent cache
  *   fence                   src/cxl/port.h: port_fence(): ends the write-backs that this thread has begun
  *   read_frame              src/cxl/frame.c: frame_read_head(), frame_read_rest(); src/txn/access.c: read_shared()
- *   Worker: intent          src/txn/access.c: access_take(); the cancel is txn_undo() in src/txn/sets.c
+ *   Worker: intent          src/txn/access.c: access_take(); the cancel is txn_undo() in src/txn/txn.c
  *   Worker: lock to install src/txn/commit.c: lock_writes(), read_holds(), install(), install_word(), install_local()
  *   seal                    src/txn/seal.c: seal(); src/recovery/ring.c: ring_append(), which keeps the record before
  *   Mover: move in          src/engine/mover.c: mover_move_in(), version_for(), publish_row()

@@ -31,8 +31,13 @@ fuzz() {
 	local target=$1
 	shift
 	mkdir -p "$build/found/$target"
+	local code=0 pid
 	ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=0} "${fixed[@]}" "$build/tests/fuzz/fuzz_$target" -close_fd_mask=3 \
-		-max_len=4096 -timeout=30 -artifact_prefix="$build/found/$target/" "$@"
+		-max_len=4096 -timeout=30 -artifact_prefix="$build/found/$target/" "$@" &
+	pid=$!
+	wait $pid || code=$?
+	rm -f "/dev/shm/liger-fuzz-$pid" # what a crash leaves
+	return $code
 }
 
 if [ "${1:-}" = long ]; then

@@ -22,7 +22,7 @@ gives "help lists the commands" 0 "^  pod " help
 gives "--help does too" 0 "^  bench " --help
 gives "help of a command is its --help" 0 "^usage: liger pod create" help pod
 gives "help of an unknown command names it" 2 "no command 'nosuch'" help nosuch
-for command in bench sim version help pod "pod create" "pod info" "pod check" "pod destroy"; do
+for command in bench sim version help pod "pod create" "pod info" "pod check" "pod adopt" "pod destroy" recover log sim; do
 	# shellcheck disable=SC2086 # the words of a command are arguments
 	gives "$command has --help" 0 "^usage: liger" $command --help
 done
@@ -142,7 +142,7 @@ gives "an unfinished pod cannot be destroyed under emulation, and why is told" 2
 gives "but without" 0 "" pod destroy "$uri"
 
 # ---- command lines that make no sense ----
-gives "pod needs a verb" 2 "create, info, check or destroy" pod
+gives "pod needs a verb" 2 "create, info, check, adopt or destroy" pod
 gives "an unknown verb is named" 2 "'crate'" pod crate
 gives "create needs a URI" 2 "URI" pod create --hosts 2
 gives "an unknown option is named" 2 "'--hots'" pod create "$uri" --hots 2

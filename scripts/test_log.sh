@@ -23,9 +23,8 @@ def crc32c(data, crc=0):
     return crc ^ 0xFFFFFFFF
 PY
 
-# make.py DIR HOST COOKIE: two segments of 16 KiB in DIR/host-NN. Batch 3 is in both. The last batch has no epoch.
-cat >"$work/make.py" <<'PY'
-import os, struct, sys
+cat >"$work/segments.py" <<'PY'
+import struct
 from crc import crc32c
 
 def entry(kind, flags, body):
@@ -45,6 +44,12 @@ def segment(folder, host, cookie, sequence, first, epoch_before, batches):
     data = head + struct.pack("<I", crc32c(head)) + b"".join(batch(*b, salt, sequence) for b in batches)
     with open(f"{folder}/{sequence:016}.log", "wb") as file:
         file.write(data + bytes(16384 - len(data)))
+PY
+
+# make.py DIR HOST COOKIE: two segments of 16 KiB in DIR/host-NN. Batch 3 is in both. The last batch has no epoch.
+cat >"$work/make.py" <<'PY'
+import os, sys
+from segments import entry, segment
 
 host, cookie = int(sys.argv[2]), int(sys.argv[3], 16)
 folder = f"{sys.argv[1]}/host-{host:02}"
@@ -75,7 +80,7 @@ gives "verify accepts them" 0 "host-05: pod 0000000000000abc, host 5, incarnatio
 gives "it counts batches, entries and copies" 0 "segments 2, batches 4, entries 5 of 116 bytes, copies 1" log verify "$work/data"
 gives "it tells the complete epochs" 0 "epochs 1 to 12 are complete, entries of a later one follow" log verify "$work/data"
 gives "one host's folder will do" 0 "host-05: pod" log verify "$work/data/host-05"
-gives "dump prints an entry with its place" 0 "batch 1 epoch 10 at 4176: redo \(1\), flags 7, 100 bytes: 000102" log dump "$work/data"
+gives "dump prints an entry with its place" 0 "batch 1 epoch 10 at 4176: redo \(1\), flags 7, 100 bytes: not a redo record: 000102" log dump "$work/data"
 gives "an entry of no complete epoch has none" 0 "^  batch 4 at [0-9]+: member \(3\)" log dump "$work/data"
 gives "an unknown type is printed by its number" 0 "unknown \(77\), flags 0, 0 bytes" log dump "$work/data"
 
@@ -90,6 +95,77 @@ assert bytes.fromhex(entries[1]["body"]) == bytes(range(100)), entries[1]
 assert entries[3]["epoch"] is None and entries[2]["epoch"] == 12, entries
 assert logs[1]["host"] == 5 and logs[1]["cookie"] == "0000000000000abc" and logs[1]["cut"] is None, logs
 PY
+# bodies.py DIR: one segment of host 1, with an entry of each known type and with some whose bodies contradict themselves.
+cat >"$work/bodies.py" <<'PY'
+import os, struct, sys
+from crc import crc32c
+from segments import entry, segment
+
+def pad(data):
+    return data + bytes(-len(data) % 8)
+
+def table(number, by, prefix, partitions, name, splits=()):
+    return struct.pack("<IIII64s", number, by, prefix, partitions, name) + b"".join(struct.pack("<Q", s) for s in splits)
+
+def member(host, change, incarnation):
+    return struct.pack("<IIQ", host, change, incarnation)
+
+def owners(*hosts):
+    return pad(struct.pack("<II", len(hosts), 0) + bytes(hosts))
+
+def write(number, kind, partition, key, ranges, value_bytes, data, place=b""):
+    head = struct.pack("<BBHHHII", number, kind, len(key), partition, ranges, value_bytes, len(data))
+    return head + place + pad(key) + pad(data)
+
+def redo(version, incarnation, host, writes):
+    body = b"".join(writes)
+    head = lambda crc: struct.pack("<QIIIHBB", version, 24 + len(body), crc, incarnation, len(writes), host, 1)
+    return head(crc32c(head(0) + body)) + body
+
+put = write(3, 1, 5, b"warehouse-7", 0, 9, b"the value")
+changed = struct.pack("<HH", 2, 3) + b"abc" + struct.pack("<HH", 90, 1) + b"d"
+patch = write(4, 0x82, 6, bytes([0, 1, 254]), 2, 100, changed, struct.pack("<QIHH", 1 << 20, 77, 3, 0))
+record = redo(12 << 17 | 9, 2, 1, [put, patch, write(255, 3, 4095, b'a"b', 0, 0, b"")])
+torn = redo(12 << 17 | 9, 2, 1, [write(4, 2, 6, b"key", 1, 4, struct.pack("<HH", 2, 3) + b"abc")])
+bodies = [
+    (2, 1, table(3, 1, 0, 4, b"orders", (10, 20, 2**64 - 1))), (2, 0, table(4, 0, 8, 16, b"stock")), (2, 0, table(5, 2, 0, 0, b"it\nem")),
+    (3, 0, member(1, 1, 2)), (3, 0, member(63, 3, 9)), (4, 0, owners(0, 0, 0, 1, 0, 5, 5)), (1, 0, record),
+    (2, 0, table(6, 1, 0, 4, b"short", (10, 20))), (3, 0, member(64, 1, 1)), (4, 0, owners(0, 64)), (4, 0, owners(0, 1)[:8]),
+    (1, 0, record[:-1] + b"?"), (1, 0, torn),
+]
+folder = f"{sys.argv[1]}/host-01"
+os.makedirs(folder)
+segment(folder, 1, 0xABC, 1, 1, 0, [(1, 10, [entry(*body) for body in bodies])])
+PY
+claim "a log with every type of entry is made from the document" python3 "$work/bodies.py" "$work/bodies"
+dump_has() {
+	gives "dump prints $1" 0 "$2" log dump "$work/bodies"
+}
+dump_has "a table by range" ': table \(2\), flags 1, 104 bytes: table 3 "orders" by range, partitions 4, splits 10 20 18446744073709551615, loaded and sealed$'
+dump_has "a table by hash" 'table 4 "stock" by hash of 8 bytes, partitions 16$'
+dump_has "a replicated table, its odd name in hexadecimal" 'table 5 69740a656d, replicated$'
+dump_has "a host that joined" ': member \(3\), flags 0, 16 bytes: host 1 joined, incarnation 2$'
+dump_has "a host that died" 'host 63 died, incarnation 9$'
+dump_has "a partition map" ': owners \(4\), flags 0, 16 bytes: partitions 7: 0 to 2 of host 0, 3 of host 1, 4 of host 0, 5 to 6 of host 5$'
+dump_has "a redo record" ': redo \(1\), flags 0, [0-9]+ bytes: version 12:9 of host 1, incarnation 2, writes 3;'
+dump_has "its put" '; table 3 partition 5 put "warehouse-7" 9 bytes;'
+dump_has "its patch of a shared row" '; table 4 partition 6 patch 0001fe of 100 bytes in 2 ranges, shared;'
+dump_has "its delete" '; table 255 partition 4095 delete 612262$'
+dump_has "a table without one of its splits as bytes" 'not the definition of a table: 06000000'
+dump_has "a member beyond the greatest host as bytes" 'not a change of membership: 40000000'
+dump_has "an owner beyond the greatest host as bytes" 'owners \(4\), flags 0, 16 bytes: not a partition map: 02000000'
+dump_has "a partition map that is cut as bytes" 'owners \(4\), flags 0, 8 bytes: not a partition map: 02000000'
+dump_has "a redo record with another checksum as bytes" 'redo \(1\), flags 0, 152 bytes: not a redo record'
+dump_has "a redo record with a range beyond its value as bytes" 'redo \(1\), flags 0, 56 bytes: not a redo record'
+"$liger" log dump "$work/bodies" --json - >"$work/bodies.json"
+cat >"$work/check_bodies.py" <<'PY'
+import json, sys
+entries = [line for line in map(json.loads, open(sys.argv[1])) if line["kind"] == "entry"]
+assert len(entries) == 13 and [e["type"] for e in entries[:7]] == ["table"] * 3 + ["member"] * 2 + ["owners", "redo"], entries
+assert entries[0]["text"].startswith('table 3 "orders" by range') and len(bytes.fromhex(entries[0]["body"])) == 104, entries[0]
+PY
+claim "dump --json has bytes and text" python3 "$work/check_bodies.py" "$work/bodies.json"
+
 claim "dump --json FILE succeeds" "$liger" log dump "$work/data" --json "$work/dump.json"
 claim "and each line is JSON with the log's content" python3 "$work/check.py" "$work/dump.json"
 "$liger" log dump "$work/data" --json - >"$work/stdout.json"

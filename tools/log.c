@@ -46,20 +46,11 @@ struct log_output {
 	void (*end)(const struct log_output *output, const char *path, const struct log_found *found);
 };
 
-void log_print_bytes(FILE *out, const struct log_entry *entry)
-{
-	const uint8_t *body = entry->body;
-	const uint32_t shown = entry->bytes < 24 ? entry->bytes : 24;
-	for (uint32_t i = 0; i < shown; i++)
-		fprintf(out, "%02x", body[i]);
-	if (shown < entry->bytes)
-		fputs("...", out);
-}
-
 static const struct log_type types[] = {
-        {LOG_ENTRY_REDO, "redo", log_print_bytes},
-        {LOG_ENTRY_TABLE, "table", log_print_bytes},
-        {LOG_ENTRY_MEMBER, "member", log_print_bytes},
+        {LOG_ENTRY_REDO, "redo", log_print_redo},
+        {LOG_ENTRY_TABLE, "table", log_print_table},
+        {LOG_ENTRY_MEMBER, "member", log_print_member},
+        {LOG_ENTRY_OWNERS, "owners", log_print_owners},
 };
 
 /* Of a type that is not in the table: a newer program's. */
@@ -134,6 +125,22 @@ void log_json_text(FILE *out, const char *text)
 	fputc('"', out);
 }
 
+/* What the body says, as text; null where there is no memory for it. */
+static void json_decoded(FILE *out, const struct log_entry *entry)
+{
+	char *text = NULL;
+	size_t bytes;
+	FILE *memory = open_memstream(&text, &bytes);
+
+	if (memory)
+		type_of(entry)->print(memory, entry);
+	if (memory && fclose(memory) == 0 && text)
+		log_json_text(out, text);
+	else
+		fputs("null", out);
+	free(text);
+}
+
 static void json_entry(const struct log_output *output, const struct log_entry *entry)
 {
 	FILE *out = output->out;
@@ -150,7 +157,9 @@ static void json_entry(const struct log_output *output, const struct log_entry *
 	fprintf(out, ", \"offset\": %" PRIu64 ", \"body\": \"", entry->offset);
 	for (uint32_t i = 0; i < entry->bytes; i++)
 		fprintf(out, "%02x", ((const uint8_t *)entry->body)[i]);
-	fputs("\"}\n", out);
+	fputs("\", \"text\": ", out);
+	json_decoded(out, entry);
+	fputs("}\n", out);
 }
 
 static void json_end(const struct log_output *output, const char *path, const struct log_found *found)

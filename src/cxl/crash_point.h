@@ -31,10 +31,6 @@
 	P(AFTER_CLAIM, "an extent or word block was claimed from the pod")                                             \
 	P(LOG_SUBMIT, "a batch of the log is gathered, not a byte of it written")                                      \
 	P(LOG_WRITTEN, "a batch of the log is being written, or written and not known durable")                        \
-	P(LOG_RECYCLE, "what segments of the log alone knew is said again, they are about to go")                      \
-	P(ADOPTION_CLAIMED, "a dead host's partitions are being adopted, nothing is done yet")                         \
-	P(MID_ADOPTION, "some partitions of a dead host are the adopter's, some not yet")                              \
-	P(ADOPTED, "all partitions of a dead host are the adopter's, which is not logged yet")                         \
 	P(REBUILT, "a host that comes back has rebuilt its rows, and is not live yet")                                 \
 	P(IN_CATALOG, "the catalog's lock is held, the table not counted yet")                                         \
 	P(RECOVERY_CLAIMED, "a dead host is claimed, nothing of it recovered")                                         \
@@ -43,7 +39,11 @@
 	P(RECOVERY_FREED, "all is free, the host not called dead yet")                                                 \
 	P(CHECKPOINT_WRITTEN, "a checkpoint is written, and not durable yet")                                          \
 	P(CHECKPOINT_SYNCED, "a checkpoint is durable, and has no name of the sequence yet")                           \
-	P(CHECKPOINT_RENAMED, "a checkpoint has its name, the directory is not durable yet")
+	P(CHECKPOINT_RENAMED, "a checkpoint has its name, the directory is not durable yet")                           \
+	P(LOG_RECYCLE, "what segments of the log alone knew is said again, they are about to go")                      \
+	P(ADOPTION_CLAIMED, "a dead host's partitions are being adopted, nothing is done yet")                         \
+	P(MID_ADOPTION, "some partitions of a dead host are the adopter's, some not yet")                              \
+	P(ADOPTED, "all partitions of a dead host are the adopter's, which is not logged yet")
 
 enum crash_point {
 #define LG_CRASH_POINT_ENUM(name, text) CRASH_##name,

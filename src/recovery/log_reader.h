@@ -12,7 +12,7 @@
  * that it was durable, and it is cut. Where a later batch exists, it is LG_CORRUPT.
  *
  * The log may be written meanwhile: what is given then has at least all batches that were durable when the reader was
- * opened. It may not be recycled meanwhile.
+ * opened. A log whose segments are recycled meanwhile may seem damaged, or a segment of it missing: read it again then.
  */
 #ifndef LIGER_RECOVERY_LOG_READER_H
 #define LIGER_RECOVERY_LOG_READER_H

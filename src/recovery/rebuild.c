@@ -76,6 +76,7 @@ static bool grow(struct rebuild *r)
 
 static struct changed_row *find_row(struct rebuild *r, const struct redo_view *view)
 {
+	assert(r->buckets);
 	uint32_t hash = (uint32_t)XXH3_64bits_withSeed(view->key.data, view->key.bytes, view->write->table);
 	for (struct changed_row *row = r->buckets[hash & (r->bucket_count - 1)]; row; row = row->next)
 		if (row->hash == hash && row->table == view->write->table && row->key_bytes == view->key.bytes &&

@@ -184,6 +184,22 @@ static int bring_back(const char *uri, const char *data, const char *emulate, st
 	return region_create(uri, &config, &birth, err);
 }
 
+static int recover_locked(const struct locks *locks, const char *uri, const char *data, const char *emulate,
+        struct manifest *manifest, struct lg_recovery *recovery, struct lg_error *err)
+{
+	struct survey *survey = malloc(sizeof *survey);
+	if (!survey)
+		return error_set(err, LG_NOSPACE, "no private memory to read the logs");
+	int code = survey_logs(data, manifest, survey, err);
+	if (code == LG_OK)
+		code = sync_logs(locks, data, manifest, err);
+	if (code == LG_OK)
+		code = bring_back(uri, data, emulate, manifest, survey, recovery, err);
+	survey_free(survey);
+	free(survey);
+	return code;
+}
+
 /* While the old region is there, its hosts may go on in it, in epochs that would be void. */
 static int check_absent(const char *uri, struct lg_error *err)
 {
@@ -215,18 +231,8 @@ int lg_pod_recover(
 	if (code != LG_OK)
 		return code;
 	code = take_locks(&locks, data, manifest.host_count, err);
-	if (code == LG_OK) {
-		struct survey *survey = malloc(sizeof *survey);
-		code = survey ? survey_logs(data, &manifest, survey, err)
-		              : error_set(err, LG_NOSPACE, "no private memory to read the logs");
-		if (code == LG_OK)
-			code = sync_logs(&locks, data, &manifest, err);
-		if (code == LG_OK)
-			code = bring_back(uri, data, emulate, &manifest, survey, recovery, err);
-		if (survey)
-			survey_free(survey);
-		free(survey);
-	}
+	if (code == LG_OK)
+		code = recover_locked(&locks, uri, data, emulate, &manifest, recovery, err);
 	drop_locks(&locks);
 	return code;
 }

@@ -1,5 +1,6 @@
 /* adopt_test.c: the partitions of a host that left, or was killed, go on at another host, with every row that was committed. */
 #include "common/pod_fixture.h"
+#include "cxl/crash_point.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -194,11 +195,78 @@ static void partitions_of_a_host_that_was_killed_go_on(void **state)
 	expect_after_restart(f, 2);
 }
 
+#ifdef LG_MUTANTS
+/* Host 0 in a process of its own, which adopts, edits and makes checkpoints until it meets the point. */
+static void run_adopter(const char *uri, enum crash_point point)
+{
+	struct lg_error err;
+	struct lg_host *host;
+	struct lg_table *table;
+	struct lg_worker *w;
+	host_config.host_id = 0;
+	if (lg_host_open(uri, &host_config, &host, &err) != LG_OK ||
+	        lg_table_open(host, "rows", &table, &err) != LG_OK || lg_worker_open(host, &w, &err) != LG_OK)
+		_exit(1);
+	crash_point_arm(point, 0);
+	int code = lg_adopt(host, 1, &err);
+	for (int turn = 0; code == LG_OK && turn < 100; turn++) {
+		struct edit e = {table, 1, 5, 2}; /* rows that are there */
+		code = lg_run(w, edit_body, &e);
+		if (code == LG_OK)
+			code = lg_checkpoint(host, &err);
+	}
+	print_error("%s: %d, %s\n", crash_point_name(point), code, err.message);
+	_exit(2); /* it was never visited */
+}
+
+static void an_adopter_dies(enum crash_point point)
+{
+	char uri[80];
+	int status;
+	struct pod_fixture *f = open_logged(2);
+	snprintf(uri, sizeof uri, "%s", f->uri);
+	edit_all(f->worker[1], f->rows[1], 1);
+	edit_all(f->worker[0], f->rows[0], 2);
+	pod_close_host(f, 1);
+	pod_close_host(f, 0);
+	pid_t adopter = fork();
+	if (adopter == 0)
+		run_adopter(uri, point);
+	assert_int_equal(waitpid(adopter, &status, 0), adopter);
+	if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL)
+		fail_msg("%s: the adopter ended with status %#x", crash_point_name(point), (unsigned)status);
+	host_config.host_id = 0;
+	pod_open_host(f, 0, &host_config);
+	struct lg_error err = {0};
+	int code = LG_UNAVAILABLE;
+	/* What the dead adopter had claimed is let go of by the watch. */
+	for (int ms = 0; code != LG_OK && code != LG_INVALID && ms < DEADLINE_MS; ms += 10, usleep(10000))
+		code = lg_adopt(f->host[0], 1, &err);
+	assert_true(code == LG_OK || code == LG_INVALID); /* invalid: it owns nothing any more */
+	for (int ms = 0; lg_partition_owner(f->host[0], 1) != 0 && ms < DEADLINE_MS; ms += 10, usleep(10000))
+		(void)lg_adopt(f->host[0], 1, &err);
+	expect_all(f->worker[0], f->rows[0], 2);
+	expect_after_restart(f, 2);
+}
+
+static void an_adopter_may_die_at_any_point(void **state)
+{
+	(void)state;
+	an_adopter_dies(CRASH_ADOPTION_CLAIMED);
+	an_adopter_dies(CRASH_MID_ADOPTION);
+	an_adopter_dies(CRASH_ADOPTED);
+	an_adopter_dies(CRASH_LOG_RECYCLE);
+}
+#endif
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(partitions_of_a_host_that_left_go_on),
 	        cmocka_unit_test(partitions_of_a_host_that_was_killed_go_on),
+#ifdef LG_MUTANTS
+	        cmocka_unit_test(an_adopter_may_die_at_any_point),
+#endif
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
