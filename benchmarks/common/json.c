@@ -62,6 +62,10 @@ static void add_movement(cJSON *root, const struct run_result *r, double commits
 
 	add(root, "messages_per_commit", (double)s->requests_sent / commits);
 	add(root, "redo_bytes_per_commit", (double)s->redo_bytes / commits);
+	add(root, "log_bytes_per_commit", (double)s->log_bytes / commits);
+	add(root, "log_batches", (double)s->log_batches);
+	add(root, "ring_waits", (double)s->ring_waits);
+	add(root, "checkpoints", (double)s->checkpoints);
 	add(root, "moved_in_per_commit", (double)s->moved_in / commits);
 	add(root, "moved_in_per_s", seconds > 0 ? (double)s->moved_in / seconds : 0);
 	add(root, "moved_out_per_commit", (double)s->moved_out / commits);

@@ -66,6 +66,12 @@ static void print_movement(FILE *out, const struct run_result *r, double commits
 	fprintf(out, "  messages         %.4f a commit\n", (double)s->requests_sent / commits);
 	if (s->redo_bytes)
 		fprintf(out, "  redo             %.0f bytes a commit\n", (double)s->redo_bytes / commits);
+	if (s->log_batches)
+		fprintf(out,
+		        "  log              %.0f bytes a commit, %.1f KiB a batch; %.6f waits for a ring a commit; "
+		        "%.0f checkpoints\n",
+		        (double)s->log_bytes / commits, (double)s->log_bytes / (double)s->log_batches / 1024,
+		        (double)s->ring_waits / commits, (double)s->checkpoints);
 	fprintf(out, "  rows moved       in %.4f a commit, %s/s; out %.4f a commit, %s/s\n",
 	        (double)s->moved_in / commits, GROUP((double)s->moved_in / seconds), (double)s->moved_out / commits,
 	        GROUP((double)s->moved_out / seconds));

@@ -330,8 +330,9 @@ static uint64_t needed_epoch(const struct lg_worker *w)
 	for (unsigned host = 0; host < w->host->geometry->host_count; host++) {
 		uint64_t incarnation;
 		enum lg_member_state state = member_state(&w->port, host, &incarnation);
-		if (state == LG_MEMBER_JOINING)
-			return 0; /* it may be reading them, and may have begun before its word was seen */
+		/* It, or who adopts its partitions, may be reading them, and may have begun before its word was seen. */
+		if (state == LG_MEMBER_JOINING || state == LG_MEMBER_RECOVERING)
+			return 0;
 		if (!incarnation || !(owners >> host & 1))
 			continue; /* it has no rows; if they were adopted, whoever did says from where on */
 		uint64_t epoch = member_log_word(&w->port, host, MEMBER_CHECKPOINT_EPOCH);
