@@ -24,6 +24,7 @@
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -35,13 +36,14 @@
 #define clock_gettime sim_clock_gettime
 #define sched_yield   sim_sched_yield
 #undef __builtin_ia32_pause
-#define __builtin_ia32_pause  sim_pause
-#define pthread_create        sim_thread_create
-#define pthread_join          sim_thread_join
-#define pthread_mutex_init    sim_mutex_init
-#define pthread_mutex_destroy sim_mutex_destroy
-#define pthread_mutex_lock    sim_mutex_lock
-#define pthread_mutex_unlock  sim_mutex_unlock
+#define __builtin_ia32_pause          sim_pause
+#define setpriority(which, who, nice) 0 /* the scheduler is our own */
+#define pthread_create                sim_thread_create
+#define pthread_join                  sim_thread_join
+#define pthread_mutex_init            sim_mutex_init
+#define pthread_mutex_destroy         sim_mutex_destroy
+#define pthread_mutex_lock            sim_mutex_lock
+#define pthread_mutex_unlock          sim_mutex_unlock
 
 /* Processes. src/cxl/process.c and src/cxl/crash_point.c are left out of the build: sim/os.c has their functions. */
 #define getpid sim_getpid

@@ -7,6 +7,7 @@
 #include "engine/service.h"
 
 #include <errno.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -18,6 +19,7 @@ enum {
 	FLIGHT_POLL_NS = 200000, /* while workers poll and the log is being written */
 	BUSY_POLL_NS = 1000000,
 	USAGE_NS = 200000000, /* statistics for `pod info` */
+	SERVICE_NICE = -10,
 };
 
 struct service_clock {
@@ -91,6 +93,8 @@ static void *service_main(void *argument)
 	struct lg_worker *w = argument;
 	struct lg_host *host = w->host;
 	struct service_clock clock = {.epoch_since_ns = clock_ns()};
+	/* Where it is allowed: all that it does is short, and everybody waits for it, while workers fill the CPUs. */
+	(void)setpriority(PRIO_PROCESS, 0, SERVICE_NICE); /* of this thread alone, in Linux */
 	while (!atomic_load_explicit(&host->stopping, memory_order_acquire)) {
 		uint64_t now = clock_ns();
 		struct timespec nap = {0, IDLE_POLL_NS};

@@ -410,7 +410,7 @@ bool stream_round(struct lg_worker *w, uint64_t now)
 	} else if (landed == LG_OK && (s->pressed || !whole) && log_gathered_bytes(s->writer))
 		(void)launch(s, LOG_EPOCH_NONE);
 	look_at_pod(w, s);
-	return s->flying;
+	return s->flying || atomic_load_explicit(&s->durable, memory_order_relaxed) < s->completed;
 }
 
 /* ---- Joining, leaving, and the dead ---- */
