@@ -27,7 +27,8 @@ struct change {
 };
 
 struct changed_row {
-	struct changed_row *next; /* of its bucket */
+	struct changed_row *next;  /* of its bucket */
+	struct changed_row *later; /* the row that was met next: near in memory, and mostly in key order */
 	struct change *changes;
 	uint64_t youngest; /* version of a change */
 	uint64_t whole;    /* of the youngest that is no patch: what is older is not needed; 0: none */
@@ -46,6 +47,7 @@ struct rebuild {
 	bool ended[LG_MAX_TABLES]; /* the load of this host's copy had ended */
 	struct changed_row **buckets;
 	size_t bucket_count, row_count;
+	struct changed_row *first, **last; /* in the order in which they were met */
 	uint64_t first_epoch; /* logs are needed from it on */
 	uint64_t bytes, rows; /* read; put into trees */
 	uint8_t *value;       /* room for one */
@@ -95,6 +97,8 @@ static struct changed_row *find_row(struct rebuild *r, const struct redo_view *v
 	memcpy(row->key, view->key.data, view->key.bytes);
 	r->buckets[hash & (r->bucket_count - 1)] = row;
 	r->row_count++;
+	*r->last = row;
+	r->last = &row->later;
 	return row;
 }
 
@@ -424,10 +428,10 @@ static int put_rows(struct rebuild *r)
 {
 	int code = LG_OK;
 	worker_enter(r->w);
-	for (size_t i = 0; i < r->bucket_count && code == LG_OK; i++) {
-		for (struct changed_row *row = r->buckets[i]; row && code == LG_OK; row = row->next)
-			code = put_row(r, row);
-		if (i % ROWS_A_TURN == 0) { /* the others' memory is not held back meanwhile */
+	size_t i = 0;
+	for (struct changed_row *row = r->first; row && code == LG_OK; row = row->later) {
+		code = put_row(r, row);
+		if (++i % ROWS_A_TURN == 0) { /* the others' memory is not held back meanwhile */
 			worker_leave(r->w);
 			worker_enter(r->w);
 		}
@@ -441,12 +445,11 @@ static int put_rows(struct rebuild *r)
 
 static void rebuild_free(struct rebuild *r)
 {
-	for (size_t i = 0; i < r->bucket_count; i++)
-		for (struct changed_row *row = r->buckets[i], *next; row; row = next) {
-			next = row->next;
-			free_changes(row->changes);
-			free(row);
-		}
+	for (struct changed_row *row = r->first, *later; row; row = later) {
+		later = row->later;
+		free_changes(row->changes);
+		free(row);
+	}
 	free(r->buckets);
 	free(r->order);
 	free(r->value);
@@ -492,6 +495,7 @@ int rebuild_rows(struct lg_worker *w, struct rebuilt *to, struct lg_error *err)
 {
 	struct rebuild r = {
 	        .w = w, .stream = w->host->stream, .to = to, .value = malloc(LG_MAX_VALUE_BYTES), .err = err};
+	r.last = &r.first;
 	int code = r.value && grow(&r) ? LG_OK : error_set(err, LG_NOSPACE, "no private memory to rebuild rows");
 	if (code == LG_OK)
 		code = gather(&r);
