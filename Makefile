@@ -480,7 +480,7 @@ check-crash-points: $(call programs,mutants,$(CRASH_TEST) $(CHECKPOINT_TEST) $(A
 # The simulator (docs/simulator.md). A seed that fails is named with its command line.
 .PHONY: check-sim mutants soak
 check-sim: $(O)/liger $(SIMULATOR_TEST)
-	@LIGER=$(O)/liger $(run_tests) sim $(SIMULATOR_TEST) scripts/test_sim.sh
+	@LIGER=$(O)/liger TEST_SECONDS=600 $(run_tests) sim $(SIMULATOR_TEST) scripts/test_sim.sh
 mutants: $(O)/liger
 	@LIGER=$(O)/liger scripts/sim_mutants.sh
 SOAK_SEEDS ?= 1000000

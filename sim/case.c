@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "crash_point.h"
 #include "cxl/layout.h"
 
 static const struct {
@@ -26,7 +27,7 @@ void sim_options_init(struct sim_options *options)
 	        .pct_depth = SIM_ANY,
 	        .durability = SIM_ANY,
 	        .faults = FAULT_ALL,
-	        .most_steps = 20000000,
+	        .most_steps = SIM_MOST_STEPS,
 	        .preemptions = UINT64_MAX};
 }
 
@@ -168,16 +169,27 @@ static void choose_schedule(struct sim_case *c, const struct sim_options *option
 	c->cache_seed = random_next(random) >> 16;
 }
 
+/* There is no disk here: its points are never passed. */
+static bool needs_disk(enum crash_point point)
+{
+	static const char *const parts[] = {"LOG_", "CHECKPOINT_", "ADOPTION", "ADOPTED", "REBUILT"};
+	for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
+		if (strstr(crash_point_name(point), parts[i]))
+			return true;
+	return false;
+}
+
 static void choose_crash(struct sim_case *c, uint64_t *random)
 {
 	struct sim_crash *crash = &c->crashes[c->crash_count];
-	uint64_t point = random_below(random, 2 * CRASH_POINT_COUNT), visits = random_below(random, 6);
+	uint64_t point = random_below(random, CRASH_POINT_COUNT), visits = random_below(random, 6);
 	uint64_t accesses = random_below(random, 6000);
-	bool named = point < CRASH_POINT_COUNT;
+	bool named = random_below(random, 2) && !needs_disk((enum crash_point)point);
 	/* A second one may well die of what it does about the first. */
 	if (c->crash_count > 0 && random_below(random, 2)) {
 		named = true;
-		point = CRASH_RECOVERY_CLAIMED + random_below(random, CRASH_POINT_COUNT - CRASH_RECOVERY_CLAIMED);
+		point = CRASH_RECOVERY_CLAIMED +
+		        random_below(random, CRASH_RECOVERY_FREED + 1 - CRASH_RECOVERY_CLAIMED);
 		visits = 0;
 	}
 	crash->host =
@@ -269,5 +281,6 @@ void sim_case_of(const struct sim_options *options, uint64_t seed, struct sim_ca
 	c->drops = options->drops;
 	/* Where a step takes long, or a host gets few, nobody shall be taken for dead who only was not asked. */
 	c->host.lease_ms = (c->world.step_ns > 1000 ? 40u : 10u) * (c->world.policy == POLICY_STARVE ? 4 : 1);
+	c->host.request_timeout_ms = c->world.step_ns > 1000 ? 10000 : 2000;
 	c->stop_ns = c->zombie_leases ? c->zombie_leases * c->host.lease_ms * 1000000 : c->stop_ns;
 }

@@ -20,7 +20,14 @@ enum sim_fault {
 };
 
 /* ANY: the seed decides. */
-enum { SIM_ANY = -1, SIM_DROPS = 512, SIM_MOST_HOSTS = 6, SIM_MOST_WORKERS = 4, SIM_MOST_TXNS = 1000 };
+enum {
+	SIM_ANY = -1,
+	SIM_DROPS = 512,
+	SIM_MOST_HOSTS = 6,
+	SIM_MOST_WORKERS = 4,
+	SIM_MOST_TXNS = 1000,
+	SIM_MOST_STEPS = 20000000
+};
 
 struct sim_options {
 	uint64_t first, last; /* seeds */

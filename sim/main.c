@@ -285,6 +285,8 @@ static void print_command(const struct command *command, uint64_t seed)
 		sim_faults_print(o->faults, faults, sizeof faults);
 		printf(" --faults %s", faults);
 	}
+	if (o->most_steps != SIM_MOST_STEPS)
+		printf(" --most-steps %" PRIu64, o->most_steps);
 	if (o->preemptions != UINT64_MAX)
 		printf(" --preemptions %" PRIu64, o->preemptions);
 	if (o->schedule != 0)

@@ -101,6 +101,53 @@ int sim_mutex_unlock(pthread_mutex_t *mutex)
 	return 0;
 }
 
+/* A condition counts its signals in its first word; who waits looks now and then whether there was one. Whoever is woken looks at
+ * what he waits for, so one signal may wake all. */
+static uint32_t signals(pthread_cond_t *cond)
+{
+	uint32_t count;
+	memcpy(&count, cond, sizeof count);
+	return count;
+}
+
+int sim_cond_init(pthread_cond_t *cond, const pthread_condattr_t *attributes)
+{
+	(void)attributes;
+	memset(cond, 0, sizeof *cond);
+	return 0;
+}
+
+int sim_cond_destroy(pthread_cond_t *cond)
+{
+	(void)cond;
+	return 0;
+}
+
+int sim_cond_signal(pthread_cond_t *cond)
+{
+	uint32_t count = signals(cond) + 1;
+	memcpy(cond, &count, sizeof count);
+	return 0;
+}
+
+int sim_cond_timedwait(pthread_cond_t *cond, pthread_mutex_t *mutex, const struct timespec *end)
+{
+	enum { LOOK_NS = 50000 };
+	uint64_t until = end ? (uint64_t)end->tv_sec * 1000000000u + (uint64_t)end->tv_nsec : UINT64_MAX;
+	uint32_t before = signals(cond);
+	(void)sim_mutex_unlock(mutex);
+	while (signals(cond) == before && world_clock() < until && !world.stuck)
+		world_idle_nap(LOOK_NS);
+	bool woken = signals(cond) != before;
+	(void)sim_mutex_lock(mutex);
+	return woken ? 0 : ETIMEDOUT;
+}
+
+int sim_cond_wait(pthread_cond_t *cond, pthread_mutex_t *mutex)
+{
+	return sim_cond_timedwait(cond, mutex, NULL);
+}
+
 /* ---- Processes ----------------------------------------------------------------------------------------------------- */
 
 pid_t sim_getpid(void)

@@ -24,6 +24,11 @@ int sim_mutex_init(pthread_mutex_t *mutex, const pthread_mutexattr_t *attributes
 int sim_mutex_destroy(pthread_mutex_t *mutex);
 int sim_mutex_lock(pthread_mutex_t *mutex);
 int sim_mutex_unlock(pthread_mutex_t *mutex);
+int sim_cond_init(pthread_cond_t *cond, const pthread_condattr_t *attributes);
+int sim_cond_destroy(pthread_cond_t *cond);
+int sim_cond_wait(pthread_cond_t *cond, pthread_mutex_t *mutex);
+int sim_cond_timedwait(pthread_cond_t *cond, pthread_mutex_t *mutex, const struct timespec *end);
+int sim_cond_signal(pthread_cond_t *cond);
 pid_t sim_getpid(void);
 int sim_kill(pid_t pid, int signal);
 int sim_shm_open(const char *name, int flags, mode_t mode);

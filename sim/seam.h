@@ -40,6 +40,12 @@
 #define setpriority(which, who, nice) 0 /* the scheduler is our own */
 #define pthread_create                sim_thread_create
 #define pthread_join                  sim_thread_join
+#define pthread_cond_init             sim_cond_init
+#define pthread_cond_destroy          sim_cond_destroy
+#define pthread_cond_wait             sim_cond_wait
+#define pthread_cond_timedwait        sim_cond_timedwait
+#define pthread_cond_signal           sim_cond_signal
+#define pthread_cond_broadcast        sim_cond_signal
 #define pthread_mutex_init            sim_mutex_init
 #define pthread_mutex_destroy         sim_mutex_destroy
 #define pthread_mutex_lock            sim_mutex_lock

@@ -18,9 +18,11 @@
  */
 #include <time.h>
 
+#include "cxl/catalog.h"
 #include "cxl/crash_point.h"
 #include "cxl/extent.h"
 #include "engine/service.h"
+#include "recovery/adopt.h"
 #include "recovery/rebuild.h"
 #include "recovery/return.h"
 #include "recovery/stream.h"
@@ -90,7 +92,9 @@ int retire_leftovers(struct lg_worker *w, unsigned owner, struct lg_error *err)
 /* Whether rows were promised to survive that cannot be rebuilt. */
 static int check_promise(const struct lg_worker *w, struct lg_error *err)
 {
-	if (!w->port.seals || !w->host->after_death || w->host->geometry->logged || !has_leftovers(w, w->host_id))
+	/* Rows that nobody else ever read have left nothing in pod memory: who owned partitions of a table may have had some. */
+	bool had_rows = has_leftovers(w, w->host_id) || (adopt_owns(&w->port, w->host_id) && catalog_count(&w->port));
+	if (!w->port.seals || !w->host->after_death || w->host->geometry->logged || !had_rows)
 		return LG_OK;
 	return error_set(err, LG_UNAVAILABLE,
 	        "host %u died with rows of its own, which this pod has promised to keep, and it has no logs to rebuild "
