@@ -235,6 +235,16 @@ static int go_live(struct lg_host *host, struct lg_worker *service, struct lg_er
 	return code;
 }
 
+/* Nobody looks at them any more, the log neither. */
+static void close_tables(struct lg_host *host, struct lg_worker *service)
+{
+	for (unsigned i = 0; i < LG_MAX_TABLES; i++) {
+		struct lg_table *table = atomic_load_explicit(&host->tables[i], memory_order_acquire);
+		if (table)
+			table_close(table, &service->local);
+	}
+}
+
 static int join(struct lg_host *host, struct lg_error *err)
 {
 	struct lg_worker *service = NULL;
@@ -258,11 +268,7 @@ static int join(struct lg_host *host, struct lg_error *err)
 	}
 	if (code != LG_OK) {
 		recovery_close(host);
-		for (unsigned i = 0; i < LG_MAX_TABLES; i++) { /* what was rebuilt */
-			struct lg_table *table = atomic_load_explicit(&host->tables[i], memory_order_acquire);
-			if (table)
-				table_close(table, &service->local);
-		}
+		close_tables(host, service); /* what was rebuilt */
 		worker_slot_close(service);
 	}
 	return code;
@@ -329,11 +335,6 @@ int lg_host_close(struct lg_host *host)
 	worker_enter(service);
 	if (member)
 		mover_close(service, LEAVE_TIMEOUT_NS);
-	for (unsigned i = 0; i < LG_MAX_TABLES; i++) {
-		struct lg_table *table = atomic_load_explicit(&host->tables[i], memory_order_acquire);
-		if (table)
-			table_close(table, &service->local);
-	}
 	worker_leave(service);
 	int code = LG_OK;
 	if (member) {
@@ -341,6 +342,7 @@ int lg_host_close(struct lg_host *host)
 		if (code == LG_OK)
 			member_set_state(port, host->id, LG_MEMBER_LEFT);
 	}
+	close_tables(host, service);
 	recovery_close(host);
 	if (code != LG_OK)
 		recovery_give_up(service);
