@@ -172,9 +172,10 @@ static int take_record(struct rebuild *r, const struct log_entry *entry)
 	for (unsigned i = 0; i < record->write_count; i++) {
 		if (!redo_next(record, &offset, &view))
 			return survey_damaged(entry, "a redo record that contradicts itself", r->err);
-		if (!r->tables[view.write->table])
+		if (!r->tables[view.write->table] && view.write->table >= catalog_count(&r->w->port))
 			return survey_damaged(entry, "a row of a table that the pod does not have", r->err);
-		if (!is_ours(r, &view, record->host))
+		/* Of one that others have made since this began: our partitions have no rows of it. */
+		if (!r->tables[view.write->table] || !is_ours(r, &view, record->host))
 			continue;
 		struct changed_row *row = find_row(r, &view);
 		if (!row || !add_change(row, &view, record->version))
