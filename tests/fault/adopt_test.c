@@ -14,17 +14,22 @@ enum { ROWS = 300, DEADLINE_MS = 20000 };
 static char data[64];
 static struct lg_host_config host_config;
 
+static void choose_data(void)
+{
+	snprintf(data, sizeof data, "/tmp/liger-adopt-%ld", (long)getpid());
+	lg_host_config_init(&host_config);
+	host_config.data = data;
+	host_config.log_segment_bytes = 1 << 20;
+}
+
 static struct pod_fixture *open_logged(uint32_t open_hosts)
 {
 	struct lg_pod_config config;
 	pod_config_small(&config, 2);
-	snprintf(data, sizeof data, "/tmp/liger-adopt-%ld", (long)getpid());
 	config.durability = LG_DURABILITY_CXL;
 	config.redo_workers = 4;
 	config.data = data;
-	lg_host_config_init(&host_config);
-	host_config.data = data;
-	host_config.log_segment_bytes = 1 << 20;
+	host_config.host_id = 0;
 	return pod_open(&config, &host_config, open_hosts);
 }
 
@@ -145,9 +150,13 @@ static void partitions_of_a_host_that_left_go_on(void **state)
 	expect_after_restart(f, 2);
 }
 
-/* Host 1 in a process of its own: says when it has made the rows, and waits for its end. */
-static void run_victim(const char *uri, int pipe_end)
+/* Host 1 in a process of its own, made before there is any thread: is told the pod, says when it has made the rows, and waits for
+ * its end. */
+static void run_victim(int told_end, int pipe_end)
 {
+	char uri[80];
+	if (read(told_end, uri, sizeof uri) != sizeof uri)
+		_exit(1);
 	struct lg_error err;
 	struct lg_host *host;
 	struct lg_table *table;
@@ -170,14 +179,16 @@ static void run_victim(const char *uri, int pipe_end)
 static void partitions_of_a_host_that_was_killed_go_on(void **state)
 {
 	(void)state;
-	int ends[2];
-	char uri[80];
+	int ends[2], tell[2];
+	char uri[80] = {0};
 	assert_int_equal(pipe(ends), 0);
-	struct pod_fixture *f = open_logged(1);
-	snprintf(uri, sizeof uri, "%s", f->uri);
+	assert_int_equal(pipe(tell), 0);
 	pid_t victim = fork();
 	if (victim == 0)
-		run_victim(uri, ends[1]);
+		run_victim(tell[0], ends[1]);
+	struct pod_fixture *f = open_logged(1);
+	snprintf(uri, sizeof uri, "%s", f->uri);
+	assert_int_equal(write(tell[1], uri, sizeof uri), sizeof uri);
 	char told;
 	assert_int_equal(read(ends[0], &told, 1), 1);
 	edit_all(f->worker[0], f->rows[0], 2);
@@ -190,6 +201,8 @@ static void partitions_of_a_host_that_was_killed_go_on(void **state)
 		code = lg_adopt(f->host[0], 1, &err);
 	assert_int_equal(code, LG_OK);
 	expect_all(f->worker[0], f->rows[0], 2);
+	close(tell[0]);
+	close(tell[1]);
 	close(ends[0]);
 	close(ends[1]);
 	expect_after_restart(f, 2);
@@ -261,6 +274,7 @@ static void an_adopter_may_die_at_any_point(void **state)
 
 int main(void)
 {
+	choose_data();
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(partitions_of_a_host_that_left_go_on),
 	        cmocka_unit_test(partitions_of_a_host_that_was_killed_go_on),

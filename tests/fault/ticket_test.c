@@ -2,6 +2,7 @@
  * rows whose key was deleted a moment before they were loaded. Epochs are a second long, so that what is meant to be of one is. */
 #include "common/pod_fixture.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -55,7 +56,9 @@ static void run_client(const char *uri, int pipe_end)
 		       lg_status(host, told.durable, &outcome) == LG_OK && outcome == LG_OUTCOME_DURABLE &&
 		       write(pipe_end, &told, sizeof told) == sizeof told;
 	}
-	_exit(good ? 0 : 1);
+	if (good)
+		kill(getpid(), SIGKILL); /* at once: no exit handler of a sanitizer lets the epoch end */
+	_exit(1);
 }
 
 static enum lg_outcome outcome_of(struct pod_fixture *f, struct lg_ticket ticket)
@@ -79,11 +82,13 @@ static void tickets_of_an_earlier_life_are_answered(void **state)
 	if (client == 0)
 		run_client(f->uri, ends[1]);
 	assert_int_equal(waitpid(client, &status, 0), client);
-	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
 	assert_int_equal(read(ends[0], &told, sizeof told), sizeof told);
 	assert_int_equal(lg_pod_destroy(f->uri, true, &err), LG_OK);
 	for (unsigned life = 2; life < 5; life++) { /* lives in which nothing happens make no difference */
 		assert_int_equal(lg_pod_recover(f->uri, data, NULL, &recovery, &err), LG_OK);
+		if (life == 2 && recovery.durable_epoch >= told.pending.epoch)
+			skip(); /* the epoch ended in the microseconds between the commit and the end */
 		if (life < 4)
 			assert_int_equal(lg_pod_destroy(f->uri, true, &err), LG_OK);
 	}
