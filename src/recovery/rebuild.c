@@ -48,9 +48,9 @@ struct rebuild {
 	struct changed_row **buckets;
 	size_t bucket_count, row_count;
 	struct changed_row *first, **last; /* in the order in which they were met */
-	uint64_t first_epoch; /* logs are needed from it on */
-	uint64_t bytes, rows; /* read; put into trees */
-	uint8_t *value;       /* room for one */
+	uint64_t first_epoch;              /* logs are needed from it on */
+	uint64_t bytes, rows;              /* read; put into trees */
+	uint8_t *value;                    /* room for one */
 	struct change **order;
 	size_t order_room;
 	struct lg_error *err;
