@@ -116,7 +116,7 @@ static void open_member(struct member *m)
 	config.host_id = m->id;
 	config.data = m->run->data[0] != '\0' ? m->run->data : NULL;
 	/* Where host 1 is to die while it recovers the victim, it shall be the first to notice. */
-	config.lease_ms = m->id == 0 && is_recovery(m->run->point) ? 300 : 20;
+	config.lease_ms = m->id == 0 && is_recovery(m->run->point) ? 300 : 50;
 	struct list_session *s = &m->session;
 	s->config = &m->run->list;
 	s->killable = m->id == VICTIM || is_recovery(m->run->point);
