@@ -35,22 +35,6 @@ static int await_epoch(struct lg_worker *w, uint64_t epoch, struct lg_error *err
 	return LG_OK;
 }
 
-/* Tables that were opened after the rebuild began have no rows there: nobody could add one. */
-static int add_empty_trees(struct lg_worker *w, const struct rebuilt *rebuilt, struct lg_table *table)
-{
-	if (table->def.by == LG_REPLICATED || rebuilt->trees[table->def.id])
-		return LG_OK;
-	for (uint32_t p = 0; p < table->def.partitions; p++) {
-		if (partition_owner(&w->port, p) != rebuilt->owner || table_tree(table, p))
-			continue;
-		struct btree *tree = table_make_tree(table, p, &w->local);
-		if (!tree)
-			return LG_NOSPACE;
-		table_add_tree(table, p, tree);
-	}
-	return LG_OK;
-}
-
 static void add_trees(const struct rebuilt *rebuilt, struct lg_table *table)
 {
 	for (uint32_t p = 0; rebuilt->trees[table->def.id] && p < table->def.partitions; p++)
@@ -61,15 +45,17 @@ static void add_trees(const struct rebuilt *rebuilt, struct lg_table *table)
 }
 
 /* Under admin, so that no table is opened by the map that is just changing. */
-static int take_over(struct lg_worker *w, const struct rebuilt *rebuilt)
+static int take_over(struct lg_worker *w, struct rebuilt *rebuilt)
 {
 	struct lg_host *host = w->host;
 	int code = LG_OK;
 	pthread_mutex_lock(&host->admin);
+	/* Tables that were opened after the rebuild began have no rows there: nobody could add one. All trees are made before
+	 * the first is seen: a partition has a tree here only if it is going to be this host's. */
 	for (unsigned id = 0; id < LG_MAX_TABLES && code == LG_OK; id++) {
-		struct lg_table *table = atomic_load_explicit(&host->tables[id], memory_order_acquire);
-		if (table)
-			code = add_empty_trees(w, rebuilt, table);
+		const struct lg_table *table = atomic_load_explicit(&host->tables[id], memory_order_acquire);
+		if (table && !rebuilt->trees[id])
+			code = rebuilt_make_trees(w, rebuilt, table, NULL);
 	}
 	for (unsigned id = 0; id < LG_MAX_TABLES && code == LG_OK; id++) {
 		struct lg_table *table = atomic_load_explicit(&host->tables[id], memory_order_acquire);
@@ -116,10 +102,10 @@ static int log_map(struct lg_worker *w, struct lg_error *err)
 int adopt_partitions(struct lg_worker *w, unsigned dead, struct lg_error *err)
 {
 	struct cxl_port *port = &w->port;
-	uint64_t claim, seen = member_state_word(port, dead);
 	if (dead >= w->host->geometry->host_count || dead == w->host_id || !adopt_owns(port, dead))
 		return error_set(
 		        err, LG_INVALID, "host %u has no partitions that host %u could adopt", dead, w->host_id);
+	uint64_t claim, seen = member_state_word(port, dead);
 	if (member_state(port, dead, NULL) != LG_MEMBER_DEAD && member_state(port, dead, NULL) != LG_MEMBER_LEFT)
 		return error_set(err, LG_INVALID,
 		        "host %u is a member of the pod, or was never there: only partitions of a host that died or "

@@ -456,24 +456,21 @@ static void rebuild_free(struct rebuild *r)
 	free(r->value);
 }
 
-/* Trees for the partitions of another host, in all tables that have some of them. */
-static int make_trees(struct rebuild *r, const struct lg_table *table)
+int rebuilt_make_trees(struct lg_worker *w, struct rebuilt *rebuilt, const struct lg_table *table, struct lg_error *err)
 {
 	if (table->def.by == LG_REPLICATED)
 		return LG_OK;
 	struct btree **trees = calloc(table->def.partitions, sizeof(struct btree *));
-	if (!trees)
-		return error_set(r->err, LG_NOSPACE, "no private memory for the trees of table '%s'", table->def.name);
-	r->to->trees[table->def.id] = trees;
-	for (uint32_t p = 0; p < table->def.partitions; p++) {
-		if (partition_owner(&r->w->port, p) != r->to->owner)
+	rebuilt->trees[table->def.id] = trees;
+	for (uint32_t p = 0; trees && p < table->def.partitions; p++) {
+		if (partition_owner(&w->port, p) != rebuilt->owner)
 			continue;
-		trees[p] = table_make_tree(table, p, &r->w->local);
+		trees[p] = table_make_tree(table, p, &w->local);
 		if (!trees[p])
-			return error_set(
-			        r->err, LG_NOSPACE, "no private memory for the trees of table '%s'", table->def.name);
+			trees = NULL; /* rebuilt_free() has what there is */
 	}
-	return LG_OK;
+	return trees ? LG_OK
+	             : error_set(err, LG_NOSPACE, "no private memory for the trees of table '%s'", table->def.name);
 }
 
 static int gather(struct rebuild *r)
@@ -484,7 +481,7 @@ static int gather(struct rebuild *r)
 		code = table_of_id(r->w->host, &r->w->port, id, &r->tables[id], r->err);
 	for (uint32_t id = 0; id < LG_MAX_TABLES && code == LG_OK && r->to->owner != r->w->host_id; id++)
 		if (r->tables[id])
-			code = make_trees(r, r->tables[id]);
+			code = rebuilt_make_trees(r->w, r->to, r->tables[id], r->err);
 	if (code == LG_OK)
 		code = read_checkpoints(r);
 	for (uint32_t host = 0; host < port->geometry->host_count && code == LG_OK; host++)

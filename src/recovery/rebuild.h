@@ -13,7 +13,7 @@
 #ifndef LIGER_RECOVERY_REBUILD_H
 #define LIGER_RECOVERY_REBUILD_H
 
-#include "engine/host.h"
+#include "engine/table.h"
 
 /* What is rebuilt, and what came of it. */
 struct rebuilt {
@@ -31,6 +31,9 @@ struct rebuilt {
  * Ownership: rebuilt_free() in any case.
  * Returns: LG_OK; LG_CORRUPT (file and offset, or the row); LG_NOSPACE; LG_SYSTEM. */
 int rebuild_rows(struct lg_worker *w, struct rebuilt *to, struct lg_error *err);
+/* Empty trees for the partitions of rebuilt->owner, another host, in a table. LG_OK; LG_NOSPACE. */
+int rebuilt_make_trees(
+        struct lg_worker *w, struct rebuilt *rebuilt, const struct lg_table *table, struct lg_error *err);
 /* Also the trees, but those that were taken out of it. */
 void rebuilt_free(struct lg_worker *w, struct rebuilt *rebuilt);
 

@@ -111,8 +111,11 @@ static int drain_slot(struct lg_worker *w, struct stream *s, struct redo_ring *r
 		uint32_t lines = ring_read(&w->port, ring, at->drained, s->record);
 		if (!lines) {
 			struct lg_error why;
-			error_set(&why, LG_CORRUPT, "redo ring %u of this host is damaged at position %llu: %s", slot,
-			        (unsigned long long)at->drained, "what was sealed there cannot be logged");
+			error_set(&why, LG_CORRUPT,
+			        "redo ring %u of this host is damaged at position %llu: what was sealed there cannot "
+			        "be "
+			        "logged",
+			        slot, (unsigned long long)at->drained);
 			s->broken = true;
 			stream_fail(s, LG_CORRUPT, &why);
 			return LG_CORRUPT;
@@ -307,6 +310,7 @@ static void mend(struct stream *s, uint64_t now)
 		/* The writer is well: it had no memory for the batch, which is still being gathered. */
 		s->flying = false;
 		s->fresh = true;
+		s->recycling = 0; /* what was to be said again before is not durable */
 	} else if (code != LG_OK) {
 		stream_fail(s, code, &err);
 		return;
@@ -520,8 +524,10 @@ int stream_left(struct lg_worker *w)
 		code = put_member(s, w->host_id, LOG_MEMBER_LEFT, w->host->incarnation);
 	if (code == LG_OK)
 		code = flush(w, s, s->completed + 1);
-	if (code == LG_OK)
+	if (code == LG_OK) {
 		member_set_log_word(&w->port, w->host_id, MEMBER_LOG_EPOCH, LOG_EPOCH_UNCOUNTED);
+		give_notice(s, member_pod_durable(&w->port)); /* nobody else is waited for: all of it is */
+	}
 	return code;
 }
 
@@ -597,8 +603,7 @@ static int open_writer(struct lg_worker *w, struct stream *s, struct lg_error *e
 	options.segment_bytes = w->host->config.log_segment_bytes;
 	uint64_t incarnation;
 	(void)member_state(&w->port, w->host_id, &incarnation);
-	s->incarnation = incarnation + 1;
-	struct log_identity identity = {w->host->geometry->cookie, w->host_id, s->incarnation};
+	struct log_identity identity = {w->host->geometry->cookie, w->host_id, incarnation + 1};
 	int code = log_writer_open(s->directory, &identity, &options, &s->writer, err);
 	if (code != LG_OK)
 		return code;

@@ -50,7 +50,6 @@ struct stream {
 	struct log_writer *writer;
 	struct manifest manifest;
 	char directory[LOG_PATH_BYTES];
-	uint64_t incarnation;
 	bool returning; /* it has joined this pod before: it may have rows to rebuild */
 	bool fresh_log; /* no log of it was there */
 	struct stream_slot slots[LG_MAX_WORKERS];

@@ -170,10 +170,8 @@ static void run_victim(int told_end, int pipe_end)
 	}
 	if (!good || write(pipe_end, "x", 1) != 1)
 		_exit(1);
-	for (;;) {
-		lg_worker_poll(w);
-		usleep(100); /* it is killed */
-	}
+	for (;;)
+		pause(); /* it is killed; its service thread serves */
 }
 
 static void partitions_of_a_host_that_was_killed_go_on(void **state)

@@ -147,12 +147,30 @@ static void what_failed_to_commit_has_a_ticket_that_says_so(void **state)
 	pod_close(f);
 }
 
+static void note_code(void *argument, int code)
+{
+	*(int *)argument = code;
+}
+
+static void who_waits_is_told_when_the_last_host_closes(void **state)
+{
+	(void)state;
+	struct pod_fixture *f = open_disk();
+	int code = LG_CODE_COUNT;
+	assert_int_equal(lg_run(f->worker[0], put_body, f->rows[0]), LG_OK);
+	assert_int_equal(lg_notify(f->host[0], lg_last_ticket(f->worker[0]), note_code, &code), LG_OK);
+	pod_close_host(f, 0);
+	assert_int_equal(code, LG_OK);
+	pod_close(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(tickets_of_an_earlier_life_are_answered),
 	        cmocka_unit_test(a_row_that_was_loaded_where_one_was_just_deleted_comes_back),
 	        cmocka_unit_test(what_failed_to_commit_has_a_ticket_that_says_so),
+	        cmocka_unit_test(who_waits_is_told_when_the_last_host_closes),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
