@@ -64,7 +64,7 @@ gives "a missing validation is found" 1 "^seed [0-9]+ failed: (workload|serializ
 	sim --seeds 1..300 --mutant SKIP_VALIDATION
 gives "a missing flush is found" 1 "^seed [0-9]+ failed" sim --seeds 1..300 --mutant FLUSH_LINE
 gives "a missing write-back before the seal is found" 1 "^seed [0-9]+ failed" sim --seeds 1..3000 --mutant WRITE_BACK_LOCKED
-gives "a transaction of one that was declared dead is found" 1 "^seed [0-9]+ failed: (pod check|stuck words)" \
+gives "a transaction of one that was declared dead is found" 1 "^seed [0-9]+ failed: (pod check|stuck words|progress)" \
 	sim --seeds 1..3000 --faults zombie --mutant FENCED_BEGIN
 gives "a failing seed tells how to run it again" 1 "^  liger sim --seed [0-9]+ --mutant SKIP_VALIDATION" \
 	sim --seeds 1..300 --mutant SKIP_VALIDATION

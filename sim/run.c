@@ -28,6 +28,7 @@
 
 enum {
 	LOOK_NS = 200000,
+	REST_STEP_NS = 100,
 	REST_NS = 5000000,
 	MOST_WORKERS = 4,
 	MOST_LIVES = 8,
@@ -171,7 +172,7 @@ static int open_all(struct life *life, struct lg_error *err)
 static bool all_open(const struct run *run)
 {
 	for (unsigned i = 0; i < run->life_count; i++)
-		if (run->lives[i].process->alive && !run->lives[i].opened)
+		if (run->lives[i].process->alive && !run->lives[i].opened && !run->lives[i].refused)
 			return false;
 	return true;
 }
@@ -343,12 +344,13 @@ static void do_faults(struct run *run)
 /* Looks at the clock until `done` says so. False: something has failed, or nothing comes of it. */
 static bool wait_until(struct run *run, bool (*done)(struct run *run), bool faults)
 {
-	while (!failed(run)) {
+	/* Naps of unlike lengths: with one length it may always look while a service thread, of the same rhythm, is awake. */
+	for (uint64_t looks = 0; !failed(run); looks++) {
 		if (faults)
 			do_faults(run);
 		if (done(run))
 			return true;
-		world_nap(LOOK_NS);
+		world_nap(LOOK_NS + looks % 37 * 1361);
 	}
 	return false;
 }
@@ -440,6 +442,8 @@ static bool is_at_rest(struct run *run)
 
 static bool rest(struct run *run)
 {
+	/* At the slowest steps the service threads of four hosts alone would fill all of the time. */
+	world.plan.step_ns = REST_STEP_NS;
 	if (!wait_until(run, is_at_rest, false))
 		return false;
 	world_nap(REST_NS);

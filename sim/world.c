@@ -268,7 +268,8 @@ bool world_at_rest(const struct world_process *of)
 		const struct world_fiber *fiber = &world.fibers[i];
 		if (of && fiber->process != of)
 			continue;
-		if (fiber->state == FIBER_READY || (fiber->state == FIBER_ASLEEP && !fiber->idle))
+		/* `idle` also of one whose nap has ended and that has not run since. */
+		if ((fiber->state == FIBER_READY || fiber->state == FIBER_ASLEEP) && !fiber->idle)
 			return false;
 	}
 	return true;
