@@ -71,7 +71,9 @@ LIB_SRC := $(wildcard src/*.c src/*/*.c)
 YARDSTICK_SRC := benchmarks/yards/yardstick.c
 # So is the micro-benchmark of the tree; it uses the library's inside.
 MICRO_SRC := benchmarks/micro/btree_micro.c
-BENCH_SRC := $(filter-out $(YARDSTICK_SRC) $(MICRO_SRC),$(wildcard benchmarks/*.c benchmarks/*/*.c))
+# And what the death of a host costs.
+OUTAGE_SRC := benchmarks/outage/outage.c
+BENCH_SRC := $(filter-out $(YARDSTICK_SRC) $(MICRO_SRC) $(OUTAGE_SRC),$(wildcard benchmarks/*.c benchmarks/*/*.c))
 TOOL_SRC := $(wildcard tools/*.c)
 # libligersim by itself, and the programs that use nothing else.
 SIM_SRC := $(wildcard src/emulation/*.c)
@@ -94,7 +96,7 @@ FUZZ_HELPER_SRC := tests/fuzz/fuzz.c tools/cli.c
 POD_HELPER_SRC := $(filter-out %_test.c,$(wildcard tests/pod/*.c)) $(TEST_COMMON_SRC)
 
 FORMATTED := $(wildcard $(foreach d,include src src/* sim benchmarks benchmarks/* tools examples tests tests/*,$(d)/*.c $(d)/*.h))
-TIDIED := $(LIB_SRC) $(BENCH_SRC) $(TOOL_SRC) $(YARDSTICK_SRC) $(EXAMPLE_SRC) $(SIMULATOR_SRC)
+TIDIED := $(LIB_SRC) $(BENCH_SRC) $(OUTAGE_SRC) $(TOOL_SRC) $(YARDSTICK_SRC) $(EXAMPLE_SRC) $(SIMULATOR_SRC)
 
 # ---- Flags -----------------------------------------------------------------------------------------------------------
 
@@ -255,7 +257,7 @@ endef
 Q = $(if $(V),,@echo '  $@'; )
 
 .PHONY: all
-all: $(O)/liger $(O)/yardstick $(O)/btree_micro $(O)/libliger.a $(O)/libliger.so $(O)/liger.pc \
+all: $(O)/liger $(O)/yardstick $(O)/btree_micro $(O)/outage $(O)/libliger.a $(O)/libliger.so $(O)/liger.pc \
 	$(O)/libligersim.a $(O)/libligersim.so $(O)/ligersim.pc $(patsubst %.c,$(O)/%,$(EXAMPLE_SRC))
 
 FORCE:
@@ -282,6 +284,9 @@ $(O)/yardstick: $(YARDSTICK_SRC)
 $(O)/btree_micro: $(MICRO_SRC) $(O)/libliger-internal.a
 	$(Q)$(CC) $(DIALECT) -O3 -march=$(ARCH) $(WARNINGS) $(if $(filter 1,$(WERROR)),-Werror) -Iinclude -Isrc -Ibenchmarks -o $@ $^ \
 		-pthread -ljemalloc $(LIB_LIBS)
+
+$(O)/outage: $(call objects,release,$(OUTAGE_SRC)) $(O)/libbench.a $(O)/libliger-internal.a
+	$(Q)$(link.release) -o $@ $^ $(malloc.release) $(TOOL_LIBS) $(LIB_LIBS)
 
 # ---- What is installed ------------------------------------------------------------------------------------------------
 
@@ -373,6 +378,18 @@ emulation-sweep:
 	@scripts/deps.sh build
 	+@$(MAKE) --no-print-directory -j$$(nproc) $(O)/liger
 	benchmarks/emulation/sweep.py --liger $(O)/liger --out $(O)/sweep $(SWEEP_ARGS)
+
+# What durability costs, and the death of a host: docs/durability.md.
+.PHONY: durability-figures outage
+durability-figures:
+	@scripts/deps.sh build
+	+@$(MAKE) --no-print-directory -j$$(nproc) $(O)/liger $(O)/outage
+	benchmarks/durability/figures.py --liger $(O)/liger --outage $(O)/outage $(FIGURES_ARGS)
+
+outage:
+	@scripts/deps.sh build
+	+@$(MAKE) --no-print-directory -j$$(nproc) $(O)/outage
+	$(O)/outage $(OUTAGE_ARGS)
 
 # ---- Tests ------------------------------------------------------------------------------------------------------------
 

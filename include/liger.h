@@ -304,6 +304,9 @@ struct lg_host_config {
 	const char *emulate;
 	/* The pod's data directory, where this host sees it; needed if, and only if, the pod has one. Default NULL. */
 	const char *data;
+	/* With a data directory, and where there is no region: brings the pod back as lg_pod_recover() does, into `uri`. Of hosts
+	 * that start together one does it, and the others wait for it. Default true. */
+	bool recover;
 	uint64_t log_segment_bytes; /* of the log's files; a multiple of 4 KiB, 16 KiB..4 GiB; default 64 MiB */
 	/* A checkpoint of this host's rows is made in the background when its log has grown by checkpoint_log_bytes since the
 	 * last one (default 1 GiB; 0: only by lg_checkpoint()), reading at most checkpoint_mb_per_s of rows a second
@@ -318,9 +321,10 @@ struct lg_host_config {
 void lg_host_config_init(struct lg_host_config *config);
 
 /* Attaches to the region and joins the pod as host `config->host_id` (config NULL: the defaults). Starts one service thread.
- * In a pod with a data directory all committed rows of the host's partitions are there when it returns, rebuilt from the logs.
+ * In a pod with a data directory all committed rows of the host's partitions are there when it returns, rebuilt from the logs;
+ * and if its region is gone, it is made anew (lg_host_config.recover).
  * Ownership: *host until lg_host_close().
- * Returns:   LG_OK; LG_NOTFOUND (no region); LG_MISMATCH (not a pod, or another version, layout or incarnation,
+ * Returns:   LG_OK; LG_NOTFOUND (no region, and no pod in a data directory that could be brought back); LG_MISMATCH (not a pod, or another version, layout or incarnation,
  *            or hosts under another emulation); LG_INUSE (the host id is a member); LG_INVALID; LG_LIMIT; LG_NOSPACE;
  *            LG_SYSTEM; LG_UNAVAILABLE (the last host of this id died, and had rows that this one cannot rebuild; or
  *            another host holds one of them for long, or does not write its log); LG_CORRUPT (of a log: file and

@@ -44,6 +44,7 @@ struct host_worker {
 	struct bench_failures failures;
 	_Alignas(LINE_BYTES) _Atomic uint64_t live; /* commits so far, for progress: written by its worker alone */
 	uint64_t commits[BENCH_MAX_TYPES], rolled_back[BENCH_MAX_TYPES];
+	uint64_t redo_bytes[BENCH_MAX_TYPES], redo_seen; /* seen: of the worker, up to its last transaction */
 	struct histogram latency[BENCH_MAX_TYPES];
 	bool measuring;
 	struct pending
@@ -146,9 +147,20 @@ static void count(struct host_worker *w, const struct bench_outcome *outcome, ui
 	histogram_add(&w->latency[outcome->type], ns);
 }
 
+/* What a transaction of this type has sealed, with all its attempts. */
+static void count_redo(struct host_worker *w, uint32_t type)
+{
+	struct lg_stats stats;
+
+	lg_worker_stats(w->bench.worker, &stats);
+	w->redo_bytes[type] += stats.redo_bytes - w->redo_seen;
+	w->redo_seen = stats.redo_bytes;
+}
+
 static void begin_measuring(struct host_worker *w)
 {
 	lg_worker_stats(w->bench.worker, &w->accesses);
+	w->redo_seen = w->accesses.redo_bytes;
 	w->measuring = true;
 }
 
@@ -234,6 +246,8 @@ static void task_run(void *arg, uint32_t index)
 		/* Relaxed: a figure for the progress line, with one writer. */
 		atomic_store_explicit(
 		        &w->live, atomic_load_explicit(&w->live, memory_order_relaxed) + 1, memory_order_relaxed);
+		if (w->measuring && r->durability != LG_DURABILITY_NONE)
+			count_redo(w, outcome.type);
 		/* Counted by where it began: the one that straddles the end makes up for the one at the beginning. */
 		if (!answer_or_keep(w, &outcome, begin, end))
 			return;
@@ -388,6 +402,7 @@ static void gather(struct host_run *r)
 		for (uint32_t t = 0; t < r->workload->type_count; t++) {
 			r->result->commits[t] += w->commits[t];
 			r->result->rolled_back[t] += w->rolled_back[t];
+			r->result->redo_bytes[t] += w->redo_bytes[t];
 			histogram_merge(&r->result->latency[t], &w->latency[t]);
 		}
 		stats_add(&r->result->workers, &w->accesses);
@@ -524,6 +539,8 @@ static bool join(struct host_run *r, uint32_t host_id, const atomic_bool *stop)
 	config.host_id = host_id;
 	config.emulate = r->o->emulate;
 	config.data = r->o->data;
+	config.checkpoint_mb_per_s = r->o->checkpoint_mb_per_s;
+	config.checkpoint_log_bytes = (uint64_t)r->o->checkpoint_log_mib << 20;
 	config.max_workers = r->o->workers + 1; /* and the coordinator */
 	/* On a busy machine a host may not run for seconds: it is the coordinators who say when one has vanished. */
 	config.request_timeout_ms = CONTROL_SILENCE_S * 1000;

@@ -43,6 +43,7 @@ static void add_types(cJSON *root, const struct run_result *r, const struct benc
 		add(type, "commits", (double)r->sum.commits[t]);
 		add(type, "rolled_back", (double)r->sum.rolled_back[t]);
 		add(type, "commits_per_s", r->type_per_s[t]);
+		add(type, "redo_bytes_per_commit", (double)r->sum.redo_bytes[t] / (double)r->sum.commits[t]);
 		add_latency(type, &r->sum.latency[t]);
 	}
 }

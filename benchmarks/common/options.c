@@ -36,6 +36,10 @@ static const struct driver_option driver_options[] = {
                 AT(durability), 0, 0},
         {"--data", "DIR", "of it, for its logs; with cxl or disk (needed by disk); it must be empty", KIND_TEXT, false,
                 AT(data), 0, 0},
+        {"--checkpoint-mb-per-s", "N", "of rows that each host's checkpoints read, at most; 0: no limit (default 100)",
+                KIND_U32, false, AT(checkpoint_mb_per_s), 0, 1 << 20},
+        {"--checkpoint-log-mib", "N", "of log after which a checkpoint is made; 0: none is (default 1024)", KIND_U32,
+                false, AT(checkpoint_log_mib), 0, 1 << 24},
         {"--attach", "URI", "run one host of a pod that exists (liger pod create)", KIND_TEXT, false, AT(attach), 0, 0},
         {"--host-id", "K", "with --attach: which host", KIND_U32, false, AT(host_id), 0, LG_MAX_HOSTS - 1},
         {"--join-seconds", "S", "how long to wait for hosts to appear (default 30)", KIND_SECONDS, false,
@@ -246,6 +250,8 @@ enum options_result options_parse(struct options *o, const struct bench_workload
 	o->seconds = 5;
 	o->warmup_seconds = 1;
 	o->join_seconds = 30;
+	o->checkpoint_mb_per_s = 100;
+	o->checkpoint_log_mib = 1024;
 	o->check = o->pin = true;
 	if (argc < 2)
 		return usage(o, err, err_bytes, "", "which workload?");

@@ -15,7 +15,8 @@ struct options {
 	const char *json_path, *uri, *attach; /* NULL: none */
 	const char *durability;               /* of the pod to create; NULL: none */
 	const char *data;                     /* its data directory; NULL: none */
-	const char *emulate;                  /* as in struct lg_host_config */
+	uint32_t checkpoint_mb_per_s, checkpoint_log_mib;
+	const char *emulate; /* as in struct lg_host_config */
 	bool hosts_given, host_id_given;
 	bool check, quiet, pin;
 	/* Hash of everything that all hosts of a run must agree on. */

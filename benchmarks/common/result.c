@@ -55,6 +55,7 @@ static void add_host(struct run_result *r, const struct host_result *h, uint32_t
 	for (uint32_t t = 0; t < type_count; t++) {
 		r->sum.commits[t] += h->commits[t];
 		r->sum.rolled_back[t] += h->rolled_back[t];
+		r->sum.redo_bytes[t] += h->redo_bytes[t];
 		histogram_merge(&r->sum.latency[t], &h->latency[t]);
 		if (window_s > 0)
 			r->type_per_s[t] += (double)h->commits[t] / window_s;

@@ -10,7 +10,7 @@ struct host_result {
 	uint64_t window_ns; /* length of its measured phase */
 	uint64_t load_rows, load_ns;
 	uint64_t rss_bytes, rss_private_bytes;
-	uint64_t commits[BENCH_MAX_TYPES], rolled_back[BENCH_MAX_TYPES];
+	uint64_t commits[BENCH_MAX_TYPES], rolled_back[BENCH_MAX_TYPES], redo_bytes[BENCH_MAX_TYPES];
 	struct lg_stats run;     /* counters of the measured phase; memory at its end */
 	struct lg_stats workers; /* counters of the workers' transactions alone, without what else the host does */
 	struct histogram latency[BENCH_MAX_TYPES];

@@ -15,6 +15,7 @@ void lg_host_config_init(struct lg_host_config *config)
 	*config = (struct lg_host_config){.max_workers = 16,
 	        .request_timeout_ms = 1000,
 	        .lease_ms = 100,
+	        .recover = true,
 	        .log_segment_bytes = 64 << 20,
 	        .checkpoint_mb_per_s = 100,
 	        .checkpoint_log_bytes = UINT64_C(1) << 30};
@@ -287,7 +288,7 @@ int lg_host_open(const char *uri, const struct lg_host_config *config, struct lg
 		lg_host_config_init(&host->config);
 	host->id = host->config.host_id;
 	pthread_mutex_init(&host->admin, NULL);
-	int code = region_attach(uri, host->config.expect_cookie, &host->region, err);
+	int code = recovery_attach(host, uri, err);
 	host->geometry = &host->region.geometry;
 	if (code == LG_OK)
 		code = check_config(&host->config, host->geometry, err);

@@ -10,6 +10,9 @@ void service_stop(struct lg_worker *service);
 
 /* ---- Implemented above the engine, in src/recovery: the service thread calls them ---- */
 
+/* Attaches host->region. Where there is none, and the host has a data directory and is allowed to, the pod is brought back
+ * from its logs first, by this host or by another that starts at the same time. As region_attach() and lg_pod_recover(). */
+int recovery_attach(struct lg_host *host, const char *uri, struct lg_error *err);
 /* Before the host joins, and after it has left: its log, and what it knows of the others.
  * LG_OK; LG_NOSPACE; LG_INVALID (the pod is logged and the host has no data directory, or the other way round);
  * as manifest_read() and log_writer_open(). */

@@ -14,7 +14,7 @@
 #include "recovery/stream.h"
 #include "recovery/survey.h"
 
-enum { FIRST_BUCKETS = 1 << 16, ROWS_A_TURN = 1024, ENTRIES_A_TURN = 4096 };
+enum { FIRST_BUCKETS = 1 << 16, ROWS_A_TURN = 1024, ENTRIES_A_TURN = 4096, WRITES_AT_ONCE = 32 };
 
 /* A change of a row. */
 struct change {
@@ -76,10 +76,14 @@ static bool grow(struct rebuild *r)
 	return true;
 }
 
-static struct changed_row *find_row(struct rebuild *r, const struct redo_view *view)
+static uint32_t hash_of(const struct redo_view *view)
+{
+	return (uint32_t)XXH3_64bits_withSeed(view->key.data, view->key.bytes, view->write->table);
+}
+
+static struct changed_row *find_row(struct rebuild *r, const struct redo_view *view, uint32_t hash)
 {
 	assert(r->buckets);
-	uint32_t hash = (uint32_t)XXH3_64bits_withSeed(view->key.data, view->key.bytes, view->write->table);
 	for (struct changed_row *row = r->buckets[hash & (r->bucket_count - 1)]; row; row = row->next)
 		if (row->hash == hash && row->table == view->write->table && row->key_bytes == view->key.bytes &&
 		        memcmp(row->key, view->key.data, view->key.bytes) == 0)
@@ -159,10 +163,42 @@ static bool is_ours(const struct rebuild *r, const struct redo_view *view, unsig
 	return view->write->partition < table->def.partitions && tree_of(r, table, view->write->partition);
 }
 
+/* Writes to rows of ours, on their way into the table of rows. */
+struct arriving {
+	unsigned count;
+	struct {
+		struct redo_view view;
+		uint32_t hash;
+		struct changed_row *row;
+	} write[WRITES_AT_ONCE];
+};
+
+/* Nearly every step misses the caches: those of all writes are awaited together. */
+static int take_writes(struct rebuild *r, struct arriving *a, uint64_t version)
+{
+	bool room = true;
+	for (unsigned i = 0; i < a->count; i++)
+		__builtin_prefetch(r->buckets[a->write[i].hash & (r->bucket_count - 1)]);
+	for (unsigned i = 0; i < a->count && room; i++) {
+		struct changed_row *row = find_row(r, &a->write[i].view, a->write[i].hash);
+		if (row)
+			__builtin_prefetch(row->changes);
+		a->write[i].row = row;
+		room = row != NULL;
+	}
+	for (unsigned i = 0; i < a->count && room; i++)
+		room = add_change(a->write[i].row, &a->write[i].view, version);
+	a->count = 0;
+	return room ? LG_OK
+	            : error_set(r->err, LG_NOSPACE, "no private memory to rebuild the rows of host %u", r->to->owner);
+}
+
 static int take_record(struct rebuild *r, const struct log_entry *entry)
 {
 	const struct redo_head *record = entry->body;
 	struct redo_view view;
+	struct arriving arriving;
+	arriving.count = 0; /* the rest is not read before it is written */
 	uint32_t offset = sizeof *record;
 	if (entry->bytes < sizeof *record || record->bytes != entry->bytes || record->format != REDO_FORMAT ||
 	        record->version > WORD_VERSION)
@@ -177,12 +213,17 @@ static int take_record(struct rebuild *r, const struct log_entry *entry)
 		/* Of one that others have made since this began: our partitions have no rows of it. */
 		if (!r->tables[view.write->table] || !is_ours(r, &view, record->host))
 			continue;
-		struct changed_row *row = find_row(r, &view);
-		if (!row || !add_change(row, &view, record->version))
-			return error_set(
-			        r->err, LG_NOSPACE, "no private memory to rebuild the rows of host %u", r->w->host_id);
+		uint32_t hash = hash_of(&view);
+		__builtin_prefetch(&r->buckets[hash & (r->bucket_count - 1)]);
+		arriving.write[arriving.count].view = view;
+		arriving.write[arriving.count++].hash = hash;
+		if (arriving.count < WRITES_AT_ONCE)
+			continue;
+		int code = take_writes(r, &arriving, record->version);
+		if (code != LG_OK)
+			return code;
 	}
-	return LG_OK;
+	return take_writes(r, &arriving, record->version);
 }
 
 /* ---- Checkpoints ---- */
@@ -206,7 +247,7 @@ static int take_checkpoint_row(struct rebuild *r, const struct checkpoint_row *r
 	        .val_bytes = (uint32_t)row->val.bytes,
 	        .data_bytes = (uint32_t)row->val.bytes};
 	struct redo_view view = {.write = &write, .kind = REDO_PUT, .key = row->key, .data = row->val.data};
-	struct changed_row *changed = find_row(r, &view);
+	struct changed_row *changed = find_row(r, &view, hash_of(&view));
 	if (!changed || !add_change(changed, &view, row->version))
 		return error_set(r->err, LG_NOSPACE, "no private memory to rebuild the rows of host %u", r->w->host_id);
 	return LG_OK;
@@ -425,12 +466,22 @@ static int put_row(struct rebuild *r, const struct changed_row *changed)
 	        lg_strerror(code));
 }
 
+/* For walks over all rows: what the next will need. */
+static void prefetch_later(const struct changed_row *row)
+{
+	if (!row->later)
+		return;
+	__builtin_prefetch(row->later->later);
+	__builtin_prefetch(row->later->changes);
+}
+
 static int put_rows(struct rebuild *r)
 {
 	int code = LG_OK;
 	worker_enter(r->w);
 	size_t i = 0;
 	for (struct changed_row *row = r->first; row && code == LG_OK; row = row->later) {
+		prefetch_later(row);
 		code = put_row(r, row);
 		if (++i % ROWS_A_TURN == 0) { /* the others' memory is not held back meanwhile */
 			worker_leave(r->w);
@@ -448,6 +499,7 @@ static void rebuild_free(struct rebuild *r)
 {
 	for (struct changed_row *row = r->first, *later; row; row = later) {
 		later = row->later;
+		prefetch_later(row);
 		free_changes(row->changes);
 		free(row);
 	}

@@ -7,7 +7,7 @@
  *   3. note the gap behind D (manifest.h)           a gap too many, which the next attempt widens
  *   4. make the region, with all that in it         an unfinished region: destroyed by hand, or a pod
  *
- * The rows come back when their hosts join (rebuild.h).
+ * The rows come back when their hosts join (rebuild.h). A host that finds no region does the same by itself.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -15,12 +15,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cxl/catalog.h"
 #include "cxl/pod.h"
 #include "cxl/region.h"
+#include "engine/service.h"
 #include "recovery/survey.h"
+
+#define START_TIMEOUT_NS UINT64_C(2000000000) /* for one who has just recovered the pod to be gone, or to have joined */
+enum { START_NAP_NS = 5000000 };
 
 int lg_pod_create(const char *uri, const struct lg_pod_config *config, struct lg_error *err)
 {
@@ -227,12 +232,60 @@ int lg_pod_recover(
 	int code = manifest_read(data, &manifest, err);
 	if (code != LG_OK)
 		return code;
-	code = check_absent(uri, err);
-	if (code != LG_OK)
-		return code;
 	code = take_locks(&locks, data, manifest.host_count, err);
+	/* Only now: another may just have recovered it, into its next life. */
+	if (code == LG_OK)
+		code = manifest_read(data, &manifest, err);
+	if (code == LG_OK)
+		code = check_absent(uri, err);
 	if (code == LG_OK)
 		code = recover_locked(&locks, uri, data, emulate, &manifest, recovery, err);
 	drop_locks(&locks);
 	return code;
+}
+
+/* Whether somebody has the data directory, as whoever recovers does until the region is whole. */
+static bool is_being_recovered(const char *data)
+{
+	struct locks locks = {0};
+	int code = log_io_open(LOG_IO_PWRITE, &locks.io, NULL);
+	if (code == LG_OK)
+		code = take_lock(&locks, data, "", NULL);
+	drop_locks(&locks);
+	return code == LG_INUSE;
+}
+
+static int recover_at_start(struct lg_host *host, const char *uri, struct lg_error *err)
+{
+	struct manifest manifest;
+	const struct lg_host_config *config = &host->config;
+	int code = manifest_read(config->data, &manifest, err);
+	if (code != LG_OK)
+		return code;
+	if (config->expect_cookie && config->expect_cookie != manifest.cookie)
+		return error_set(err, LG_MISMATCH,
+		        "%.300s holds pod %016" PRIx64 ", not the one that was asked for (%016" PRIx64 ")",
+		        config->data, manifest.cookie, config->expect_cookie);
+	code = lg_pod_recover(uri, config->data, config->emulate, NULL, err);
+	return code == LG_EXISTS ? LG_OK : code; /* another host was first */
+}
+
+int recovery_attach(struct lg_host *host, const char *uri, struct lg_error *err)
+{
+	const struct lg_host_config *config = &host->config;
+	for (uint64_t until = clock_ns() + START_TIMEOUT_NS;;) {
+		bool late = clock_ns() >= until;
+		int code = region_attach(uri, config->expect_cookie, &host->region, err);
+		if (!config->data || !config->recover || (code != LG_NOTFOUND && code != LG_MISMATCH))
+			return code;
+		if (code == LG_NOTFOUND)
+			code = recover_at_start(host, uri, err);
+		/* A region that is just being made is none yet. */
+		if (code != LG_OK && is_being_recovered(config->data))
+			until = clock_ns() + START_TIMEOUT_NS;
+		else if (late || (code != LG_OK && code != LG_INUSE))
+			return code;
+		if (code != LG_OK)
+			nanosleep(&(struct timespec){0, START_NAP_NS}, NULL);
+	}
 }

@@ -118,10 +118,13 @@ void pod_open_host(struct pod_fixture *f, uint32_t id, const struct lg_host_conf
 {
 	struct lg_host_config config;
 	struct lg_error err;
-	if (host_config != NULL)
+	if (host_config != NULL) {
 		config = *host_config;
-	else
+	} else {
 		lg_host_config_init(&config);
+		config.request_timeout_ms =
+		        20000; /* who is on a busy machine, or under a sanitizer, is slow, not silent */
+	}
 	config.host_id = id;
 	expect_ok(lg_host_open(f->uri, &config, &f->host[id], &err), "lg_host_open", &err);
 	open_tables(f, id);

@@ -2,7 +2,10 @@
  * them; and what lg_pod_recover() and lg_host_open() refuse. Hosts share this process: what kills do is in tests/fault. */
 #include "common/pod_fixture.h"
 
+#include "recovery/manifest.h"
+
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -80,6 +83,15 @@ static struct lg_recovery lose_region_and_recover(struct place *p)
 	OK(lg_pod_check(p->f->uri, 0, NULL, NULL, &report, &err));
 	assert_int_equal(report.findings, 0);
 	return recovery;
+}
+
+/* Of the pod, as its manifest has it. */
+static uint64_t pod_life(const char *data)
+{
+	struct manifest manifest;
+	struct lg_error err;
+	OK(manifest_read(data, &manifest, &err));
+	return manifest.life;
 }
 
 static void text_of(char text[32], unsigned number, unsigned generation)
@@ -284,6 +296,48 @@ static void each_host_has_its_copy_of_a_replicated_table_again(void **state)
 	expect_copy(p, 1, LG_UNAVAILABLE); /* its load had not ended */
 }
 
+struct starting {
+	struct place *p;
+	uint32_t host;
+	int code;
+	struct lg_error err;
+};
+
+static void *start_host(void *argument)
+{
+	struct starting *s = argument;
+	struct lg_host_config config = s->p->host;
+	config.host_id = s->host;
+	s->code = lg_host_open(s->p->f->uri, &config, &s->p->f->host[s->host], &s->err);
+	return NULL;
+}
+
+static void hosts_that_start_together_without_a_region_bring_the_pod_back_once(void **state)
+{
+	struct place *p = *state;
+	struct lg_error err;
+	for (unsigned generation = 0; generation < 8; generation++) {
+		struct starting starting[2] = {{.p = p, .host = 0}, {.p = p, .host = 1}};
+		pthread_t threads[2];
+		put_rows(p, generation);
+		close_hosts(p);
+		uint64_t life = pod_life(p->data);
+		OK(lg_pod_destroy(p->f->uri, false, &err));
+		for (unsigned i = 0; i < 2; i++)
+			assert_int_equal(pthread_create(&threads[i], NULL, start_host, &starting[i]), 0);
+		for (unsigned i = 0; i < 2; i++)
+			assert_int_equal(pthread_join(threads[i], NULL), 0);
+		for (unsigned i = 0; i < 2; i++) {
+			if (starting[i].code != LG_OK)
+				fail_msg("host %u: %d: %s", i, starting[i].code, starting[i].err.message);
+			OK(lg_host_close(p->f->host[i]));
+		}
+		assert_int_equal(pod_life(p->data), life + 1);
+		open_hosts(p);
+		expect_rows(p, generation);
+	}
+}
+
 /* ---- What is refused ------------------------------------------------------------------------------------------------ */
 
 static void a_pod_is_recovered_from_its_own_directory_only(void **state)
@@ -334,6 +388,33 @@ static void a_host_needs_the_directory_of_its_pod(void **state)
 	CODE(LG_INVALID, lg_host_open(uri, &config, &host, &err));
 	OK(lg_pod_destroy(uri, false, &err));
 	pod_open_host(p->f, 1, &p->host);
+}
+
+static void a_pod_is_not_brought_back_where_that_is_not_wanted(void **state)
+{
+	struct place *p = *state;
+	struct lg_host_config config = p->host;
+	struct lg_host *host;
+	struct lg_error err;
+	put_rows(p, 1);
+	close_hosts(p);
+	OK(lg_pod_destroy(p->f->uri, false, &err));
+	uint64_t life = pod_life(p->data);
+	config.recover = false;
+	CODE(LG_NOTFOUND, lg_host_open(p->f->uri, &config, &host, &err));
+	config.recover = true;
+	config.expect_cookie = 1;
+	CODE(LG_MISMATCH, lg_host_open(p->f->uri, &config, &host, &err));
+	assert_int_equal(pod_life(p->data), life);
+	/* Nor where its hosts run, in a region of another name. */
+	OK(lg_pod_recover(p->f->uri, p->data, NULL, NULL, &err));
+	pod_open_host(p->f, 0, &p->host);
+	config = p->host;
+	config.host_id = 1;
+	CODE(LG_INUSE, lg_host_open("shm:liger-test-not-this-one", &config, &host, &err));
+	assert_non_null(strstr(err.message, "host 0 of the pod runs"));
+	pod_open_host(p->f, 1, &p->host);
+	expect_rows(p, 1);
 }
 
 static void a_pod_whose_host_runs_is_not_recovered(void **state)
@@ -417,6 +498,9 @@ int main(void)
 	        AT_BOTH(each_host_has_its_copy_of_a_replicated_table_again),
 	        cmocka_unit_test(a_pod_that_nobody_had_joined_comes_back_empty),
 	        cmocka_unit_test(partitions_stay_where_they_were_placed),
+	        AT_BOTH(hosts_that_start_together_without_a_region_bring_the_pod_back_once),
+	        cmocka_unit_test_setup_teardown(
+	                a_pod_is_not_brought_back_where_that_is_not_wanted, setup_disk, teardown),
 	        AT_BOTH(a_pod_is_recovered_from_its_own_directory_only),
 	        AT_BOTH(a_host_needs_the_directory_of_its_pod),
 	        AT_BOTH(a_pod_whose_host_runs_is_not_recovered),
