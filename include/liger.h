@@ -143,8 +143,8 @@ void lg_pod_config_init(struct lg_pod_config *config);
 
 /* Creates a region and an empty pod in it. Partition p belongs to host p % hosts until lg_partition_place().
  * Returns: LG_OK; LG_EXISTS (the name is taken: destroy it first; or the data directory holds a pod: lg_pod_recover() it);
- *          LG_INVALID (URI or configuration); LG_NOSPACE (the file system, or the parts are too small for that many
- *          hosts); LG_SYSTEM. */
+ *          LG_INVALID (URI or configuration); LG_LIMIT (more hosts, partitions or redo_workers than there may be);
+ *          LG_NOSPACE (the file system, or the parts are too small for that many hosts); LG_SYSTEM. */
 int lg_pod_create(const char *uri, const struct lg_pod_config *config, struct lg_error *err);
 
 /* What the logs of a pod say, and what was done about it. */
@@ -203,12 +203,20 @@ struct lg_member_info {
 	uint64_t swcc_payload_bytes; /* keys and values in the frames */
 	uint64_t shared_rows;
 	uint64_t dram_bytes; /* rows and trees in the host's own memory */
+	/* Of its log, in a pod with a data directory; else 0. */
+	uint64_t logged_epoch;     /* through this epoch all is durable in it; UINT64_MAX: it is not waited for */
+	uint64_t sealed_epoch;     /* the youngest epoch that it has something of, or is about to */
+	uint64_t checkpoint_epoch; /* its rows need the logs from this epoch on; 0: from the beginning */
 };
 
 struct lg_pod_info {
 	struct lg_pod_config config;
 	uint64_t cookie; /* incarnation of the pod: random, set at creation */
 	uint64_t epoch;
+	/* The least logged_epoch of all members, as lg_durable_epoch(); UINT64_MAX: no log is waited for, all is durable; 0 in a
+	 * pod without a data directory. */
+	uint64_t durable_epoch;
+	bool logged; /* it has a data directory */
 	uint64_t region_bytes, hwcc_fixed_bytes, swcc_fixed_bytes;
 	uint64_t hwcc_free_bytes, swcc_free_bytes; /* claimed by no host */
 	uint32_t page_bytes;                       /* of the mapping in this process */
@@ -272,6 +280,14 @@ enum lg_check_flags {
  *           version, or with a damaged header); LG_INVALID; LG_NOSPACE (private memory: 24 bytes a word in use); LG_SYSTEM. */
 int lg_pod_check(const char *uri, unsigned flags, void (*found)(const struct lg_check_finding *finding, void *argument),
         void *argument, struct lg_check_report *report, struct lg_error *err);
+
+/* The same under an emulation, as lg_host_config.emulate: as one more host would see it, whose cache is empty at first. What
+ * another's cache holds of words that are not in memory yet is seen then. lg_pod_check() reads
+ * memory as it is, whatever LIGER_EMULATE says.
+ * Returns: as lg_pod_check(); also LG_MISMATCH if a mode is named and a member is under another. */
+int lg_pod_check_emulated(const char *uri, const char *emulate, unsigned flags,
+        void (*found)(const struct lg_check_finding *finding, void *argument), void *argument,
+        struct lg_check_report *report, struct lg_error *err);
 
 /* ---- A host ------------------------------------------------------------------------------------------------------ */
 

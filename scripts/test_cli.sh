@@ -86,6 +86,19 @@ claim "docs/durability.md has no crash point besides" test "$(grep -cE '^\| [A-Z
 gives "pod create --durability cxl makes such a pod" 0 "" pod create "shm:$name-cxl" "${small[@]}" --durability cxl
 gives "pod info says so" 0 "durability +cxl" pod info "shm:$name-cxl"
 gives "pod destroy removes it" 0 "" pod destroy "shm:$name-cxl"
+gives "a pod with logs is created" 0 "" pod create "shm:$name-logs" "${small[@]}" --hosts 1 --durability disk --data "$work/logs"
+gives "pod info tells that nothing is waited for" 0 "^  durable +all" pod info "shm:$name-logs" --json "$work/logs.json"
+claim "and its JSON" python3 -c 'import json, sys
+pod = json.load(open(sys.argv[1]))
+assert pod["logged"] is True and pod["durable_epoch"] is None and pod["members"] == [], pod' "$work/logs.json"
+gives "a host of it runs" 0 "checks +all hold" bench ycsb --attach "shm:$name-logs" --host-id 0 --data "$work/logs" --keys 2000 \
+	--seconds 0.2 --warmup 0 --quiet
+gives "pod info shows how far its log is" 0 "^0 +- +[1-9][0-9]* +[0-9]+$" pod info "shm:$name-logs" --json "$work/logs.json"
+claim "and its JSON" python3 -c 'import json, sys
+member = json.load(open(sys.argv[1]))["members"][0]
+assert member["logged_epoch"] is None and member["sealed_epoch"] > 0 and member["checkpoint_epoch"] >= 0, member' "$work/logs.json"
+gives "pod destroy removes that too" 0 "" pod destroy "shm:$name-logs"
+claim "a pod without logs has no such lines" bash -c "! '$liger' pod info '$uri' | grep -qE '^  durable |logged epoch'"
 gives "pod create refuses an unknown durability" 2 "--durability: paper" pod create "shm:$name-cxl" --durability paper
 gives "bench refuses an unknown durability" 2 "--durability: paper" bench tpcc --durability paper
 gives "bench refuses --durability with --attach" 2 "takes a pod as it is" bench tpcc --attach "$uri" --host-id 0 --durability cxl
@@ -121,13 +134,14 @@ for mode in delay:cxl-direct incoherent:3; do
 	gives "info under $mode says so" 0 "^  emulation +$mode$" pod info "$uri" --emulate $mode --json "$work/info.json"
 	claim "its JSON too" grep -q "\"emulation\":[[:space:]]*\"$mode\"" "$work/info.json"
 	claim "and it sees what was created" python3 "$work/check.py" "$work/info.json"
+	gives "check under $mode finds nothing" 0 "nothing found" pod check "$uri" --emulate $mode
 	gives "info without a mode sees the memory" 0 "^  emulation +direct$" pod info "$uri" --json "$work/info.json"
 	claim "and the same pod in it" python3 "$work/check.py" "$work/info.json"
 	gives "it is destroyed under $mode" 0 "" pod destroy "$uri" --emulate $mode
 	claim "which leaves nothing" bash -c "! ls /dev/shm | grep -q '$name'"
 done
 gives "a pod for refusals is created" 0 "" pod create "$uri" "${small[@]}"
-for verb in create info destroy; do
+for verb in create info check destroy; do
 	gives "$verb refuses a mode that is none" 2 "slow.* is no emulation mode" pod $verb "$uri" --emulate slow
 	gives "$verb refuses a seed that is none" 2 "seed of" pod $verb "$uri" --emulate incoherent:x
 	gives "$verb refuses a profile that does not exist" 2 "no-such-device" pod $verb "$uri" --emulate delay:no-such-device

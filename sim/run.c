@@ -212,12 +212,6 @@ static enum lg_member_state state_of(unsigned host)
 	return (enum lg_member_state)(member_word(host, offsetof(struct pod_member, state)) & 0xff);
 }
 
-/* Who dies between taking its id and saying which process it is, nobody can tell from one that is slow: docs/durability.md. */
-static bool died_unknown(unsigned host)
-{
-	return state_of(host) == LG_MEMBER_JOINING && member_word(host, offsetof(struct pod_member, pid)) == 0;
-}
-
 static void *host_main(void *argument)
 {
 	struct life *life = argument;
@@ -226,8 +220,7 @@ static void *host_main(void *argument)
 	int code = open_all(life, &err);
 	if (code != LG_OK) {
 		/* A pod that has promised to keep the rows of who died may refuse him. */
-		life->refused =
-		        life->again && (code == LG_UNAVAILABLE || (code == LG_INUSE && died_unknown(life->host)));
+		life->refused = life->again && code == LG_UNAVAILABLE;
 		if (!life->refused)
 			sim_fail(run->result, "open", "host %u: %s", life->host, err.message);
 		life->finished = life->closed = true;
@@ -403,7 +396,7 @@ static bool is_recovered(struct run *run)
 		const struct life *life = &run->lives[i];
 		enum lg_member_state state = info.member[life->host].state;
 		if (!life->process->alive && !came_back(run, life) && state != LG_MEMBER_DEAD &&
-		        state != LG_MEMBER_LEFT && state != LG_MEMBER_FREE && !died_unknown(life->host))
+		        state != LG_MEMBER_LEFT && state != LG_MEMBER_FREE)
 			return false;
 	}
 	return true;

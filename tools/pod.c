@@ -13,7 +13,7 @@ static const char pod_help[] =
         "usage: liger pod create URI [OPTION...]\n"
         "       liger pod info URI [--json FILE] [--emulate MODE]\n"
         "       liger pod destroy URI [--force] [--emulate MODE]\n"
-        "       liger pod check URI [--json FILE] [--limit N] [--once]\n"
+        "       liger pod check URI [--json FILE] [--limit N] [--once] [--emulate MODE]\n"
         "       liger pod adopt URI --host K --dead N [--wait SECONDS]\n"
         "\n"
         "URI names the region: shm:NAME (POSIX shared memory), file:PATH (tmpfs, hugetlbfs, fsdax, famfs) or\n"

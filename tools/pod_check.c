@@ -14,16 +14,18 @@
 enum { DEFAULT_LIMIT = 20, MOST_LIMIT = 65536 };
 
 static const char check_help[] =
-        "usage: liger pod check URI [--json FILE] [--limit N] [--once]\n"
+        "usage: liger pod check URI [--json FILE] [--limit N] [--once] [--emulate MODE]\n"
         "\n"
         "Checks that a pod's region does not contradict itself: every word, frame, directory, owner, member,\n"
         "channel and redo ring. Changes nothing, and joins nothing. For a pod without members, or one in which\n"
         "nothing runs: what is just being changed may look like damage, so where hosts are alive it looks up to\n"
         "three times, and tells what it saw each time. docs/pod-check.md lists the rules.\n"
         "\n"
-        "  --json FILE   write counts and findings as JSON; '-': to standard output, instead of the text\n"
-        "  --limit N     findings to tell, 0 to 65536 (default 20); all are counted\n"
-        "  --once        look once only\n"
+        "  --json FILE     write counts and findings as JSON; '-': to standard output, instead of the text\n"
+        "  --limit N       findings to tell, 0 to 65536 (default 20); all are counted\n"
+        "  --once          look once only\n"
+        "  --emulate MODE  look at it under delay:PROFILE or incoherent[:SEED], as one more host would; the\n"
+        "                  members' own mode (default: $LIGER_EMULATE, else the memory as it is)\n"
         "\n"
         "Exit codes: 0, nothing was found; 1, something was, or the check failed; 2, usage.\n";
 
@@ -185,7 +187,7 @@ static bool print_json(FILE *out, const char *uri, cJSON *array, const struct lg
 }
 
 struct check_options {
-	const char *uri, *json;
+	const char *uri, *json, *emulate;
 	uint64_t limit;
 	unsigned flags;
 };
@@ -194,6 +196,8 @@ static bool take_option(struct cli_args *args, const char *argument, struct chec
 {
 	if (strcmp(argument, "--json") == 0)
 		return (options->json = cli_value(args)) != NULL;
+	if (strcmp(argument, "--emulate") == 0)
+		return (options->emulate = cli_value(args)) != NULL;
 	if (strcmp(argument, "--limit") == 0) {
 		const char *value = cli_value(args);
 		return value && cli_number(args->command, argument, value, 0, MOST_LIMIT, &options->limit);
@@ -222,7 +226,7 @@ static int check_and_print(const struct check_options *options, const char *comm
 	struct told told = {.limit = options->limit,
 	        .text = json == stdout ? NULL : stdout,
 	        .array = json ? cJSON_CreateArray() : NULL};
-	int code = lg_pod_check(options->uri, options->flags, tell, &told, &report, &err);
+	int code = lg_pod_check_emulated(options->uri, options->emulate, options->flags, tell, &told, &report, &err);
 
 	if (code != LG_OK) {
 		cJSON_Delete(told.array);

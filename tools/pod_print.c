@@ -47,6 +47,26 @@ static const char *member_state_name(enum lg_member_state state)
 
 /* ---- Text ---- */
 
+/* An epoch, or "-" for the greatest number, which stands for none. */
+static const char *epoch_text(uint64_t epoch, char text[24])
+{
+	snprintf(text, 24, epoch == UINT64_MAX ? "-" : "%" PRIu64, epoch);
+	return text;
+}
+
+static void print_logs(FILE *out, const struct lg_pod_info *info)
+{
+	char logged[24];
+
+	fprintf(out, "\n%-6s %14s %14s %16s\n", "host", "logged epoch", "sealed epoch", "checkpoint epoch");
+	for (uint32_t i = 0; i < info->config.hosts; i++) {
+		const struct lg_member_info *m = &info->member[i];
+		if (m->state != LG_MEMBER_FREE)
+			fprintf(out, "%-6u %14s %14" PRIu64 " %16" PRIu64 "\n", i, epoch_text(m->logged_epoch, logged),
+			        m->sealed_epoch, m->checkpoint_epoch);
+	}
+}
+
 static void print_members(FILE *out, const struct lg_pod_info *info)
 {
 	uint32_t free_count = 0;
@@ -55,17 +75,16 @@ static void print_members(FILE *out, const struct lg_pod_info *info)
 	        "heartbeat", "oldest epoch", "partitions", "shared rows", "DRAM MiB");
 	for (uint32_t i = 0; i < info->config.hosts; i++) {
 		const struct lg_member_info *m = &info->member[i];
-		char oldest[24] = "-"; /* no member has no oldest transaction: the epoch is the greatest number then */
+		char oldest[24];
 
 		if (m->state == LG_MEMBER_FREE) {
 			free_count++;
 			continue;
 		}
-		if (m->oldest_epoch != UINT64_MAX)
-			snprintf(oldest, sizeof(oldest), "%" PRIu64, m->oldest_epoch);
 		fprintf(out, "%-6u %-8s %11" PRIu64 " %8" PRId32 " %12" PRIu64 " %12s %10u %11" PRIu64 " %10.1f\n", i,
-		        member_state_name(m->state), m->incarnation, m->pid, m->heartbeat, oldest, m->partitions,
-		        m->shared_rows, (double)m->dram_bytes / (1 << 20));
+		        member_state_name(m->state), m->incarnation, m->pid, m->heartbeat,
+		        epoch_text(m->oldest_epoch, oldest), m->partitions, m->shared_rows,
+		        (double)m->dram_bytes / (1 << 20));
 	}
 	if (free_count)
 		fprintf(out, "%u of %u host ids are free\n", free_count, info->config.hosts);
@@ -151,16 +170,24 @@ static void print_partitions(FILE *out, const struct lg_pod_info *info)
 
 void pod_print_text(FILE *out, const char *uri, const struct lg_pod_info *info)
 {
+	char durable[24];
+
 	fprintf(out, "pod %s\n", uri);
 	fprintf(out, "  cookie      %016" PRIx64 "\n", info->cookie);
 	fprintf(out, "  epoch       %" PRIu64 ", %u ms each\n", info->epoch, info->config.epoch_ms);
 	fprintf(out, "  region      %" PRIu64 " MiB, mapped here in pages of %u KiB\n", info->region_bytes >> 20,
 	        info->page_bytes >> 10);
 	fprintf(out, "  durability  %s\n", lg_durability_name(info->config.durability));
+	if (info->logged)
+		fprintf(out, "  durable     %s\n",
+		        info->durable_epoch == UINT64_MAX ? "all: no host writes a log now"
+		                                          : epoch_text(info->durable_epoch, durable));
 	fprintf(out, "  emulation   %s\n", info->emulation);
 	fprintf(out, "  hosts %u, partitions %u, tables %u\n", info->config.hosts, info->config.partitions,
 	        info->table_count);
 	print_members(out, info);
+	if (info->logged)
+		print_logs(out, info);
 	print_budgets(out, info);
 	print_partitions(out, info);
 }
@@ -174,6 +201,12 @@ static bool add_number(cJSON *object, const char *name, uint64_t n)
 
 	snprintf(text, sizeof(text), "%" PRIu64, n);
 	return cJSON_AddRawToObject(object, name, text) != NULL;
+}
+
+/* The greatest number stands for none. */
+static bool add_epoch(cJSON *object, const char *name, uint64_t epoch)
+{
+	return epoch == UINT64_MAX ? cJSON_AddNullToObject(object, name) != NULL : add_number(object, name, epoch);
 }
 
 struct json_number {
@@ -206,6 +239,8 @@ static bool add_member(cJSON *array, uint32_t id, const struct lg_member_info *m
 	        {"swcc_payload_bytes", m->swcc_payload_bytes},
 	        {"shared_rows", m->shared_rows},
 	        {"dram_bytes", m->dram_bytes},
+	        {"sealed_epoch", m->sealed_epoch},
+	        {"checkpoint_epoch", m->checkpoint_epoch},
 	};
 	cJSON *object = cJSON_CreateObject();
 
@@ -217,10 +252,8 @@ static bool add_member(cJSON *array, uint32_t id, const struct lg_member_info *m
 	}
 	bool ok = add_number(object, "host_id", id);
 	ok &= cJSON_AddStringToObject(object, "state", member_state_name(m->state)) != NULL;
-	if (m->oldest_epoch == UINT64_MAX)
-		ok &= cJSON_AddNullToObject(object, "oldest_epoch") != NULL;
-	else
-		ok &= add_number(object, "oldest_epoch", m->oldest_epoch);
+	ok &= add_epoch(object, "oldest_epoch", m->oldest_epoch);
+	ok &= add_epoch(object, "logged_epoch", m->logged_epoch);
 	return ok & add_numbers(object, numbers, sizeof(numbers) / sizeof(numbers[0]));
 }
 
@@ -285,6 +318,8 @@ static cJSON *pod_json(const char *uri, const struct lg_pod_info *info)
 	ok &= cJSON_AddStringToObject(root, "cookie", cookie) != NULL;
 	ok &= cJSON_AddStringToObject(root, "emulation", info->emulation) != NULL;
 	ok &= cJSON_AddStringToObject(root, "durability", lg_durability_name(info->config.durability)) != NULL;
+	ok &= cJSON_AddBoolToObject(root, "logged", info->logged) != NULL;
+	ok &= add_epoch(root, "durable_epoch", info->durable_epoch);
 	ok &= add_numbers(root, numbers, sizeof(numbers) / sizeof(numbers[0]));
 	if (ok && add_members(root, info) && add_partitions(root, info))
 		return root;

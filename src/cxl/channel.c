@@ -72,9 +72,14 @@ void channel_send(struct cxl_port *port, struct channel_end *end, const struct m
 	uint32_t lines = message_lines(message->bytes);
 	const uint8_t *from = (const uint8_t *)message;
 	assert(room_for(end, lines));
-	for (uint32_t i = 0; i < lines; i++)
+	for (uint32_t i = 0; i + 1 < lines; i++)
 		line_write(port, line_offset(end, end->position + i), from + (size_t)i * LINE_PAYLOAD_BYTES,
 		        tag_of(end, end->position + i));
+	/* What lies behind the message in this host's memory is nobody else's business. */
+	uint32_t before = (lines - 1) * LINE_PAYLOAD_BYTES;
+	uint8_t last[LINE_PAYLOAD_BYTES] = {0};
+	memcpy(last, from + before, message->bytes - before);
+	line_write(port, line_offset(end, end->position + lines - 1), last, tag_of(end, end->position + lines - 1));
 	if (!MUTANT(FENCE_CHANNEL))
 		port_fence(port);
 	end->position += lines;

@@ -49,7 +49,7 @@ void channel_end_init(struct channel_end *end, const struct pod_geometry *geomet
 
 /* Whether a message of `lines` lines fits now; looks at the acknowledgement line when it seems not to. */
 bool channel_has_room(struct cxl_port *port, struct channel_end *end, uint32_t lines);
-/* Writes a message for which there is room. Does not ring. `message` is readable to a multiple of 56 bytes. */
+/* Writes a message for which there is room. Does not ring. The rest of its last line is zeros. */
 void channel_send(struct cxl_port *port, struct channel_end *end, const struct message_head *message);
 
 enum channel_result { CHANNEL_EMPTY, CHANNEL_MESSAGE, CHANNEL_CORRUPT };

@@ -47,7 +47,7 @@ enum {
 	EXTENT_BYTES = 1 << LG_EXTENT_LOG2,
 	WORDS_PER_BLOCK = 512,
 	WORD_BLOCK_BYTES = WORDS_PER_BLOCK * 8,
-	POD_FORMAT_VERSION = 4,
+	POD_FORMAT_VERSION = 5,
 	CHANNEL_LANES = 2,   /* requests and replies apart: a reply never waits behind a request */
 	CHANNEL_LINES = 128, /* of a lane; a power of two; one line more acknowledges */
 	CHANNEL_BYTES = (CHANNEL_LINES + 1) * LINE_BYTES,
@@ -100,11 +100,13 @@ static_assert(sizeof(struct pod_catalog_root) == 64, "one line");
 struct pod_member {
 	_Atomic uint64_t state; /* enum lg_member_state in the low 8 bits, then 8 of its recoverer, incarnation above */
 	_Atomic uint64_t heartbeat;
+	/* Which process it is. Each has the incarnation that it is of in its upper half: see member.c. */
 	_Atomic uint64_t pid;
-	_Atomic uint64_t emulation; /* of its process: emu_pod_identity(); 0: none */
-	_Atomic uint64_t machine;   /* where the pid means something: machine_identity() */
-	_Atomic uint64_t birth;     /* of the process: process_birth() */
-	uint64_t unused[2];
+	_Atomic uint64_t emulation;    /* of its process: emu_pod_identity(), folded; 0: none */
+	_Atomic uint64_t machine;      /* where the pid means something: machine_identity(), the lower half of it */
+	_Atomic uint64_t machine_high; /* the upper half */
+	_Atomic uint64_t birth;        /* of the process: process_birth() */
+	uint64_t unused;
 	/* a line of its own: read by owners that wait to reuse */
 	_Atomic uint64_t oldest_epoch; /* of this host's running transactions; UINT64_MAX when it is no member */
 	/* Of its log on disk, in a pod that is logged; each grows, and is written by its host alone. */

@@ -10,6 +10,20 @@
  * Crash: a host that dies in any state but free, left and dead stays a member in that state, with its pid, and holds back
  * member_pod_oldest(): nothing that it may remember is reused until it has been recovered. A recoverer that dies leaves
  * `recovering` with its id: whoever recovers the recoverer begins anew with what it was about.
+ *
+ * Who took an id and died before it said which process it is. Nobody can tell it from one that is slow, and nobody has to:
+ *   - The words that say it (process, machine, birth, emulation) carry the incarnation that they are of, in their upper half. A
+ *     joiner changes each by CAS, and only from an earlier incarnation's (say()). The pid comes last. Until then it is
+ *     `nameless`: it holds nothing, and has changed no other word but its state.
+ *   - Who finds one that stays nameless for a lease shuts it out: it says the pid in its place, that of nobody. One of the two
+ *     CAS wins. If it is the joiner's, the joiner has its name, and is judged by its process like any other member. If it is
+ *     NOBODY, the joiner's next step fails, now or in years, for no word ever goes back to an earlier incarnation; it gives
+ *     up and touches nothing more. So it counts as gone, and is recovered as who died while joining is.
+ *   - The lease is only patience: a joiner that was merely slow loses its attempt by it, and nothing else.
+ *   - What a slow joiner says before it notices does no harm to who joins next: that one finds words of an earlier
+ *     incarnation still, and says its own over them.
+ * Crash: all these words lie in one line, which falls back as a whole; a NOBODY that is lost with who wrote it leaves a
+ * nameless joiner, as before. A recoverer that says NOBODY and dies before its claim leaves one that counts as gone.
  */
 #include "cxl/pod.h"
 
@@ -42,6 +56,7 @@ enum {
 	PID = offsetof(struct pod_member, pid),
 	EMULATION = offsetof(struct pod_member, emulation),
 	MACHINE = offsetof(struct pod_member, machine),
+	MACHINE_HIGH = offsetof(struct pod_member, machine_high),
 	BIRTH = offsetof(struct pod_member, birth),
 	OLDEST_EPOCH = offsetof(struct pod_member, oldest_epoch),
 };
@@ -58,9 +73,81 @@ static bool state_is_member(enum lg_member_state state)
 	return state != LG_MEMBER_FREE && state != LG_MEMBER_LEFT && state != LG_MEMBER_DEAD;
 }
 
+/* ---- Which process it is ---- */
+
+/* The pid of a joiner that was shut out. */
+#define NOBODY UINT32_MAX
+
+static uint64_t tagged(uint64_t incarnation, uint64_t value)
+{
+	return (uint64_t)(uint32_t)incarnation << 32 | (uint32_t)value;
+}
+
+/* Whether the word says something of this incarnation, and what: its lower half. */
+static bool said(const struct cxl_port *port, pod_off word, uint64_t incarnation, memory_order order, uint32_t *value)
+{
+	uint64_t seen = port_word_load(port, word, order);
+	*value = (uint32_t)seen;
+	return (uint32_t)(seen >> 32) == (uint32_t)incarnation;
+}
+
+/* False: it is said already, for this incarnation or a later one. */
+static bool say(struct cxl_port *port, pod_off word, uint64_t incarnation, uint64_t value)
+{
+	uint64_t seen = port_word_load(port, word, memory_order_relaxed); /* relaxed: the swap below is what counts */
+	port->counts.word_writes++;
+	do {
+		/* Modulo 2^32: a joiner that sleeps through two thousand million others is not looked for. */
+		if ((int32_t)((uint32_t)incarnation - (uint32_t)(seen >> 32)) <= 0)
+			return false;
+		/* [member.said] Release, of the pid: pairs with member_process(). [member.emulation] seq_cst, of that. */
+	} while (!port_word_swap(port, word, &seen, tagged(incarnation, value), memory_order_seq_cst));
+	return true;
+}
+
+static uint32_t short_emulation(uint64_t emulation)
+{
+	return (uint32_t)(emulation ^ emulation >> 32);
+}
+
+static bool say_all(struct cxl_port *port, pod_off member, uint64_t incarnation, uint64_t emulation)
+{
+	uint64_t machine = machine_identity();
+	/* The emulation: [member.emulation]; pairs with check_emulation() in who joins at the same time. */
+	return say(port, member + EMULATION, incarnation, short_emulation(emulation)) &&
+	       say(port, member + MACHINE, incarnation, machine) &&
+	       say(port, member + MACHINE_HIGH, incarnation, machine >> 32) &&
+	       say(port, member + BIRTH, incarnation, process_birth(getpid())) &&
+	       say(port, member + PID, incarnation, (uint64_t)getpid());
+}
+
+bool member_nameless(const struct cxl_port *port, unsigned host, uint64_t seen)
+{
+	uint32_t pid;
+	/* Relaxed: member_shut_out() decides. */
+	return state_of(seen) == LG_MEMBER_JOINING &&
+	       !said(port, member_offset(port, host) + PID, seen >> INCARNATION_SHIFT, memory_order_relaxed, &pid);
+}
+
+bool member_shut_out(struct cxl_port *port, unsigned host, uint64_t seen)
+{
+	pod_off member = member_offset(port, host);
+	if (!say(port, member + PID, seen >> INCARNATION_SHIFT, NOBODY))
+		return false;
+	port_write_back(port, member);
+	port_fence(port);
+	return true;
+}
+
 static int refuse_join(const struct cxl_port *port, unsigned host, struct lg_error *err)
 {
 	pid_t pid = (pid_t)member_pid(port, host);
+	if (pid == 0)
+		return error_set(err, LG_INUSE,
+		        "cannot join the pod as host %u: another process is just joining or leaving as that host; "
+		        "choose "
+		        "another host id, or try again",
+		        host);
 	if (member_alive(port, host))
 		return error_set(err, LG_INUSE,
 		        "cannot join the pod as host %u: process %d is that host (heartbeat %" PRIu64
@@ -78,15 +165,14 @@ bool member_of_other_emulation(const struct cxl_port *port, unsigned self, uint6
 {
 	for (unsigned other = 0; other < port->geometry->host_count; other++) {
 		pod_off member = member_offset(port, other);
+		uint32_t its;
 		/* seq_cst both: [member.emulation] */
 		uint64_t state = port_word_load(port, member + STATE, memory_order_seq_cst);
 		if (other == self || !state_is_member(state_of(state)))
 			continue;
-		/* It has not said yet which it is; when it has, it looks at ours. Acquire: [member.emulation], the pid comes
-		 * after that. */
-		if (state_of(state) == LG_MEMBER_JOINING && !port_word_load(port, member + PID, memory_order_acquire))
-			continue;
-		if (port_word_load(port, member + EMULATION, memory_order_seq_cst) != emulation) {
+		/* Who has not said yet which it is will look at ours when it has. */
+		if (said(port, member + EMULATION, state >> INCARNATION_SHIFT, memory_order_seq_cst, &its) &&
+		        its != short_emulation(emulation)) {
 			*which = other;
 			return true;
 		}
@@ -116,21 +202,17 @@ int member_join(struct cxl_port *port, unsigned host, uint64_t emulation, uint64
 	/* [member.state] Acquire; pairs with member_set_state(): the last holder's words are left in order. */
 	uint64_t seen = port_word_load(port, member + STATE, memory_order_acquire);
 	uint64_t next = (seen >> INCARNATION_SHIFT) + 1;
-	uint64_t machine = machine_identity(), birth = process_birth(getpid());
-	port->counts.word_writes += 5;
+	port->counts.word_writes += 2;
 	/* seq_cst: [pod.unmake], see below. */
 	if (state_is_member(state_of(seen)) ||
 	        !port_word_swap(port, member + STATE, &seen, next << INCARNATION_SHIFT | LG_MEMBER_JOINING,
 	                memory_order_seq_cst))
 		return refuse_join(port, host, err);
-	/* [member.emulation] seq_cst; pairs with check_emulation() in who joins at the same time. */
-	port_word_store(port, member + EMULATION, emulation, memory_order_seq_cst);
-	/* Relaxed: the pid, which comes after them, is what says that they are there. */
-	port_word_store(port, member + MACHINE, machine, memory_order_relaxed);
-	port_word_store(port, member + BIRTH, birth, memory_order_relaxed);
-	/* For people and for the liveness test of destroy, which takes 0 for alive while joining. Release:
-	 * [member.emulation], who sees the pid sees what stands before it. */
-	port_word_store(port, member + PID, (uint64_t)getpid(), memory_order_release);
+	if (!say_all(port, member, next, emulation))
+		return error_set(err, LG_INUSE,
+		        "cannot join the pod as host %u: this process stood still for so long while it joined that the "
+		        "others took it for dead; try again",
+		        host);
 	port_word_rmw(port, member + HEARTBEAT, EMU_ADD, 1, memory_order_relaxed);
 	member_publish_oldest(port, host, epoch_load(port));
 	/* The loss rule: who died as a member must be seen to have been one, or nobody frees what it held. */
@@ -166,8 +248,7 @@ bool member_set_state(struct cxl_port *port, unsigned host, enum lg_member_state
 		return false;
 	port->counts.word_writes++;
 	if (!state_is_member(state)) {
-		port->counts.word_writes += 2;
-		port_word_store(port, member + PID, 0, memory_order_relaxed);
+		port->counts.word_writes++;
 		port_word_store(port, member + OLDEST_EPOCH, UINT64_MAX, memory_order_relaxed);
 	}
 	/* [member.state] Release; pairs with member_join() and member_state(). Orders: what the state promises before it. */
@@ -205,8 +286,13 @@ uint64_t member_heartbeat(const struct cxl_port *port, unsigned host)
 
 int32_t member_pid(const struct cxl_port *port, unsigned host)
 {
-	return (int32_t)port_word_load(
-	        port, member_offset(port, host) + PID, memory_order_relaxed); /* relaxed: as above */
+	pod_off member = member_offset(port, host);
+	uint32_t pid;
+	/* Relaxed, both: for people, and for who looks at the state word by itself. */
+	uint64_t state = port_word_load(port, member + STATE, memory_order_relaxed);
+	bool known = state_is_member(state_of(state)) &&
+	             said(port, member + PID, state >> INCARNATION_SHIFT, memory_order_relaxed, &pid) && pid != NOBODY;
+	return known ? (int32_t)pid : 0;
 }
 
 bool member_alive(const struct cxl_port *port, unsigned host)
@@ -216,18 +302,27 @@ bool member_alive(const struct cxl_port *port, unsigned host)
 	if (!state_is_member(state_of(seen)))
 		return false;
 	pid_t pid = (pid_t)member_pid(port, host);
-	/* A pid of 0: it is about to write it, or died in between; nobody can tell which. Never kill() a whole group. */
+	/* A pid of 0: it is about to write it, or died in between; who joins or watches finds out. Never kill() a whole group. */
 	return pid <= 0 || kill(pid, 0) == 0 || errno != ESRCH;
 }
 
 enum member_process member_process(const struct cxl_port *port, unsigned host)
 {
 	pod_off member = member_offset(port, host);
-	int32_t pid = member_pid(port, host);
-	/* Relaxed: who took the id wrote them before its pid, and the state word tells whether it is still the same host. */
-	uint64_t machine = port_word_load(port, member + MACHINE, memory_order_relaxed);
-	uint64_t birth = port_word_load(port, member + BIRTH, memory_order_relaxed);
-	if (pid <= 0 || machine == 0 || machine != machine_identity())
+	uint64_t incarnation = member_state_word(port, host) >> INCARNATION_SHIFT, here = machine_identity();
+	uint32_t word, machine, machine_high, birth;
+	/* [member.said] Acquire; pairs with say(): the others come before it. */
+	if (!said(port, member + PID, incarnation, memory_order_acquire, &word))
+		return MEMBER_ELSEWHERE;
+	if (word == NOBODY)
+		return MEMBER_GONE;
+	/* Relaxed: after the pid. If one is of another incarnation, so is the state word by now. */
+	if (!said(port, member + MACHINE, incarnation, memory_order_relaxed, &machine) ||
+	        !said(port, member + MACHINE_HIGH, incarnation, memory_order_relaxed, &machine_high) ||
+	        !said(port, member + BIRTH, incarnation, memory_order_relaxed, &birth))
+		return MEMBER_ELSEWHERE;
+	pid_t pid = (pid_t)word;
+	if (pid <= 0 || here == 0 || here != ((uint64_t)machine_high << 32 | machine))
 		return MEMBER_ELSEWHERE;
 	if (process_gone(pid, birth))
 		return MEMBER_GONE;
@@ -237,8 +332,8 @@ enum member_process member_process(const struct cxl_port *port, unsigned host)
 void member_kill(const struct cxl_port *port, unsigned host)
 {
 	if (member_process(port, host) == MEMBER_RUNS)
-		process_kill(member_pid(port, host),
-		        port_word_load(port, member_offset(port, host) + BIRTH, memory_order_relaxed)); /* as above */
+		process_kill(member_pid(port, host), (uint32_t)port_word_load(port, member_offset(port, host) + BIRTH,
+		                                             memory_order_relaxed)); /* as above */
 }
 
 uint64_t member_state_word(const struct cxl_port *port, unsigned host)
@@ -259,10 +354,13 @@ static bool claim_state(struct cxl_port *port, unsigned host, uint64_t seen, uns
 		return false;
 	if (by == host) {
 		/* Who recovers its own id stands in for it: if it dies in that, its process is what the others look at. */
-		port->counts.word_writes += 3;
-		port_word_store(port, member + MACHINE, machine_identity(), memory_order_relaxed);
-		port_word_store(port, member + BIRTH, process_birth(getpid()), memory_order_relaxed);
-		port_word_store(port, member + PID, (uint64_t)getpid(), memory_order_release);
+		uint64_t life = seen >> INCARNATION_SHIFT, machine = machine_identity();
+		port->counts.word_writes += 4;
+		port_word_store(port, member + MACHINE, tagged(life, machine), memory_order_relaxed);
+		port_word_store(port, member + MACHINE_HIGH, tagged(life, machine >> 32), memory_order_relaxed);
+		port_word_store(port, member + BIRTH, tagged(life, process_birth(getpid())), memory_order_relaxed);
+		/* [member.said] Release; pairs with member_process(). */
+		port_word_store(port, member + PID, tagged(life, (uint64_t)getpid()), memory_order_release);
 	}
 	port_write_back(port, member);
 	port_fence(port);
@@ -294,9 +392,8 @@ bool member_recovered(struct cxl_port *port, unsigned host, uint64_t claim)
 	pod_off member = member_offset(port, host);
 	if (member_state_word(port, host) != claim)
 		return false;
-	port->counts.word_writes += 3;
+	port->counts.word_writes += 2;
 	/* Relaxed: a recoverer that takes over does the same; the state comes last. */
-	port_word_store(port, member + PID, 0, memory_order_relaxed);
 	port_word_store(port, member + OLDEST_EPOCH, UINT64_MAX, memory_order_relaxed);
 	/* [member.state] Release; pairs with member_join(), member_state(): all that the dead host held is free. */
 	bool done = port_word_swap(port, member + STATE, &claim,
@@ -394,6 +491,10 @@ void member_restore(struct cxl_port *port, unsigned host, uint64_t incarnation)
 	port_word_store(port, member_offset(port, host) + STATE,
 	        incarnation << INCARNATION_SHIFT | (incarnation ? LG_MEMBER_LEFT : LG_MEMBER_FREE),
 	        memory_order_relaxed);
+	static const pod_off tags[] = {PID, EMULATION, MACHINE, MACHINE_HIGH, BIRTH};
+	for (unsigned i = 0; i < sizeof tags / sizeof *tags; i++)
+		port_word_store(
+		        port, member_offset(port, host) + tags[i], tagged(incarnation, 0), memory_order_relaxed);
 }
 
 void partition_place(struct cxl_port *port, uint32_t partition, unsigned host)

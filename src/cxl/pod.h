@@ -67,6 +67,11 @@ bool member_alive(const struct cxl_port *port, unsigned host);
 /* Whether its process can be judged from here, and what is seen of it. */
 enum member_process { MEMBER_ELSEWHERE, MEMBER_RUNS, MEMBER_RUNS_HERE, MEMBER_GONE };
 enum member_process member_process(const struct cxl_port *port, unsigned host);
+/* Whether `host`, whose state word is `seen`, has taken its id and not said yet which process it is; it holds nothing then. And
+ * sees to it that it never will: if it runs, member_join() fails there, and from now on its process counts as gone.
+ * member_shut_out: false if it, or another who shuts it out, was quicker. */
+bool member_nameless(const struct cxl_port *port, unsigned host, uint64_t seen);
+bool member_shut_out(struct cxl_port *port, unsigned host, uint64_t seen);
 /* Kills its process, if that is on this machine and not this one; it is gone when member_process() says so. */
 void member_kill(const struct cxl_port *port, unsigned host);
 

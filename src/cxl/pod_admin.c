@@ -4,6 +4,7 @@
 #include "cxl/catalog.h"
 #include "cxl/emulation.h"
 #include "cxl/extent.h"
+#include "cxl/observer.h"
 #include "cxl/pod.h"
 #include "cxl/region_private.h"
 #include "cxl/usage.h"
@@ -37,6 +38,11 @@ static void member_info(struct cxl_port *port, unsigned host, struct lg_member_i
 	m->heartbeat = member_heartbeat(port, host);
 	m->pid = member_pid(port, host);
 	m->oldest_epoch = member_oldest(port, host);
+	if (port->geometry->logged) {
+		m->logged_epoch = member_log_word(port, host, MEMBER_LOG_EPOCH);
+		m->sealed_epoch = member_log_word(port, host, MEMBER_SEALED_EPOCH);
+		m->checkpoint_epoch = member_log_word(port, host, MEMBER_CHECKPOINT_EPOCH);
+	}
 	m->hwcc_claimed_bytes = claim_count_owned(port, CLAIM_WORDS, host) * WORD_BLOCK_BYTES;
 	m->swcc_claimed_bytes = claim_count_owned(port, CLAIM_EXTENT, host) * EXTENT_BYTES;
 	if (m->pid == 0)
@@ -64,6 +70,8 @@ static void read_info(struct cxl_port *port, struct lg_pod_info *info)
 	        .redo_ring_bytes = g->redo_ring_bytes};
 	info->cookie = g->cookie;
 	info->epoch = epoch_load(port);
+	info->logged = g->logged;
+	info->durable_epoch = g->logged ? member_pod_durable(port) : 0;
 	info->region_bytes = g->region_bytes;
 	info->hwcc_fixed_bytes = g->words_offset;
 	info->swcc_fixed_bytes = g->extents_offset - g->hwcc_bytes;
@@ -79,48 +87,20 @@ static void read_info(struct cxl_port *port, struct lg_pod_info *info)
 	}
 }
 
-/* Who named a mode sees the pod as its members do, or not at all; who named none looks at the memory as it is. */
-static int check_members(const struct cxl_port *port, const char *uri, uint64_t emulation, struct lg_error *err)
-{
-	unsigned other;
-	if (!member_of_other_emulation(port, LG_MAX_HOSTS, emulation, &other))
-		return LG_OK;
-	return error_set(err, LG_MISMATCH,
-	        "cannot look at %s under that emulation: host %u runs under another one (--emulate, "
-	        "lg_host_config.emulate); give its mode, or none",
-	        uri, other);
-}
-
 int lg_pod_info_emulated(const char *uri, const char *emulate, struct lg_pod_info *info, struct lg_error *err)
 {
-	struct pod_emulation emulation;
-	struct region region;
+	struct observer observer;
 	struct cxl_port port;
-	struct emu_spec spec;
-	char message[EMU_MESSAGE_BYTES];
-	const char *mode = emulation_mode(emulate);
 	memset(info, 0, sizeof *info);
-	int code = emulation_check(uri ? uri : "", mode, err);
+	int code = observer_open(&observer, uri, emulation_mode(emulate), err);
 	if (code)
 		return code;
-	/* The model puts a dead observer's words right: it needs to write. */
-	bool direct = emu_spec_parse(mode, &spec, message) && spec.mode == EMU_DIRECT;
-	code = direct ? region_attach_read_only(uri, &region, err) : region_attach(uri, 0, &region, err);
-	if (code)
-		return code;
-	code = emulation_begin(&emulation, &region, mode, EMU_OBSERVER, err);
-	if (!code) {
-		port_init(&port, region.base, &region.geometry);
-		port_emulate(&port, emulation.pod);
-		code = mode ? check_members(&port, uri, emu_pod_identity(emulation.pod), err) : LG_OK;
-		if (!code)
-			read_info(&port, info);
-		info->page_bytes = region.page_bytes;
-		snprintf(info->emulation, sizeof info->emulation, "%s", emu_pod_name(emulation.pod));
-		emulation_end(&emulation, &region);
-	}
-	region_detach(&region);
-	return code;
+	observer_port(&observer, &port);
+	read_info(&port, info);
+	info->page_bytes = observer.region.page_bytes;
+	snprintf(info->emulation, sizeof info->emulation, "%s", emu_pod_name(observer.emulation.pod));
+	observer_close(&observer);
+	return LG_OK;
 }
 
 int lg_pod_adopt(const char *uri, uint32_t by, uint32_t dead, const char *emulate, struct lg_error *err)

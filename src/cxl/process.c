@@ -57,6 +57,7 @@ static bool look_at(pid_t pid, struct process_look *look)
 	        sscanf(rest + 1, " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %ld %*d %" SCNu64,
 	                &state, &threads, &look->birth) != 3)
 		return false;
+	look->birth &= UINT32_MAX;
 	/* A main thread that has ended is a zombie while the others run on. */
 	look->gone = (state == 'Z' || state == 'X') && threads <= 1;
 	return true;

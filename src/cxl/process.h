@@ -13,7 +13,8 @@
 /* This machine's boot and this process's pid namespace, as one number; 0: they cannot be told. */
 uint64_t machine_identity(void);
 
-/* When a process of this machine began, in clock ticks since boot (proc(5), stat, field 22); 0: it cannot be told. */
+/* When a process of this machine began, in clock ticks since boot (proc(5), stat, field 22) modulo 2^32 (497 days at 100 Hz), for
+ * it only serves to tell processes of the same pid apart; 0: it cannot be told. */
 uint64_t process_birth(pid_t pid);
 
 /* Whether the process that began then is certainly gone, all its threads; false also when that cannot be told. */

@@ -85,13 +85,20 @@ uint64_t pod_layout_hash(void)
 	return XXH3_64bits(constants, sizeof constants);
 }
 
+/* None at all makes no sense; more than the limit is beyond it. */
+static int beyond(uint32_t wanted, uint32_t most)
+{
+	return wanted > most ? LG_LIMIT : LG_INVALID;
+}
+
 static int config_check(const struct lg_pod_config *config, struct lg_error *err)
 {
 	if (config->hosts < 1 || config->hosts > LG_MAX_HOSTS)
-		return error_set(err, LG_INVALID, "a pod has 1 to %d hosts, not %u", LG_MAX_HOSTS, config->hosts);
+		return error_set(err, beyond(config->hosts, LG_MAX_HOSTS), "a pod has 1 to %d hosts, not %u",
+		        LG_MAX_HOSTS, config->hosts);
 	if (config->partitions < 1 || config->partitions > LG_MAX_PARTITIONS)
-		return error_set(
-		        err, LG_INVALID, "a pod has 1 to %d partitions, not %u", LG_MAX_PARTITIONS, config->partitions);
+		return error_set(err, beyond(config->partitions, LG_MAX_PARTITIONS),
+		        "a pod has 1 to %d partitions, not %u", LG_MAX_PARTITIONS, config->partitions);
 	if (config->epoch_ms < 1 || config->epoch_ms > 1000)
 		return error_set(err, LG_INVALID, "an epoch has 1 to 1000 ms, not %u", config->epoch_ms);
 	if (config->durability != LG_DURABILITY_NONE && config->durability != LG_DURABILITY_CXL &&
@@ -106,8 +113,8 @@ static int config_check(const struct lg_pod_config *config, struct lg_error *err
 		        "a pod of durability none keeps no logs: a data directory makes sense with cxl or disk");
 	if (config->durability != LG_DURABILITY_NONE &&
 	        (config->redo_workers < 1 || config->redo_workers > LG_MAX_WORKERS))
-		return error_set(err, LG_INVALID, "1 to %d workers of a host have a redo ring, not %u", LG_MAX_WORKERS,
-		        config->redo_workers);
+		return error_set(err, beyond(config->redo_workers, LG_MAX_WORKERS),
+		        "1 to %d workers of a host have a redo ring, not %u", LG_MAX_WORKERS, config->redo_workers);
 	if (config->durability != LG_DURABILITY_NONE &&
 	        (config->redo_ring_bytes < REDO_RING_MIN_BYTES || config->redo_ring_bytes > REDO_RING_MAX_BYTES ||
 	                config->redo_ring_bytes % 4096))

@@ -3,6 +3,8 @@
 
 #include <time.h>
 
+#include "cxl/pod.h"
+
 /* ---- Waiting ----------------------------------------------------------------------------------------------------- */
 
 bool node_wait(const struct node *node, uint64_t *version)
@@ -340,6 +342,10 @@ void leaf_bump_word(struct btree_leaf *leaf, struct cxl_port *port, struct leaf_
 		/* Others may set `used` in between; that a reader's mark gets lost costs nothing. */
 		uint64_t word = word_load(port, word_ref_shared(exported));
 		before = word & WORD_VERSION;
+		/* A word's version is of no epoch to come: what is made unreachable later waits for its epoch (extent.h). The
+		 * sequence of an epoch runs over when this leaf has changed 2^17 times in it. */
+		if (unlikely(version_epoch(before + 1) > version_epoch(before)))
+			epoch_reach(port, version_epoch(before + 1));
 		word_install(port, word_ref_shared(exported), before + 1, word & WORD_USED);
 		/* The loss rule: before a record that inserted here is sealed, which no scan of this leaf may overlook. */
 		if (port->seals && !MUTANT(WRITE_BACK_LEAF_WORD))

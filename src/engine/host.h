@@ -97,11 +97,12 @@ struct lg_host {
 	struct peer peers[LG_MAX_HOSTS];
 	pthread_t service;
 	_Atomic bool stopping;
-	_Atomic bool fenced;   /* the others have declared this host dead: it touches the region no more */
-	bool after_death;      /* the last holder of this id died */
-	struct watch *watch;   /* src/recovery's: what the service thread knows of the other hosts */
-	struct stream *stream; /* src/recovery's: this host's log; NULL: the pod is not logged */
-	struct keeper *keeper; /* src/recovery's: who makes checkpoints; NULL: the pod is not logged */
+	_Atomic bool fenced;       /* the others have declared this host dead: it touches the region no more */
+	bool after_death;          /* the last holder of this id died */
+	_Atomic unsigned adopting; /* 1 + the host whose partitions its keeper is just adopting; 0: none */
+	struct watch *watch;       /* src/recovery's: what the service thread knows of the other hosts */
+	struct stream *stream;     /* src/recovery's: this host's log; NULL: the pod is not logged */
+	struct keeper *keeper;     /* src/recovery's: who makes checkpoints; NULL: the pod is not logged */
 	uint64_t usage_counter;
 };
 

@@ -20,8 +20,17 @@ bool adopt_owns(const struct cxl_port *port, unsigned host)
 	return false;
 }
 
+/* NULL: it must be carried through. */
+static int give_up(const _Atomic bool *stopping, struct lg_error *err)
+{
+	/* [keeper.stop] Acquire; pairs with recovery_keep_no_more(). */
+	if (!stopping || !atomic_load_explicit(stopping, memory_order_acquire))
+		return LG_OK;
+	return error_set(err, LG_UNAVAILABLE, "the partitions were not adopted: the host is closing");
+}
+
 /* Until all logs have everything of this epoch. */
-static int await_epoch(struct lg_worker *w, uint64_t epoch, struct lg_error *err)
+static int await_epoch(struct lg_worker *w, uint64_t epoch, const _Atomic bool *stopping, struct lg_error *err)
 {
 	stream_want(w->host, epoch);
 	for (uint64_t began = clock_ns(); lg_durable_epoch(w->host) < epoch;) {
@@ -30,6 +39,9 @@ static int await_epoch(struct lg_worker *w, uint64_t epoch, struct lg_error *err
 			        "a host has not written its log for %d s; look whether its disk is full or broken, or "
 			        "end it",
 			        LOGS_TIMEOUT_MS / 1000);
+		int code = give_up(stopping, err);
+		if (code != LG_OK)
+			return code;
 		nanosleep(&(struct timespec){0, 1000000}, NULL);
 	}
 	return LG_OK;
@@ -71,11 +83,13 @@ static int take_over(struct lg_worker *w, struct rebuilt *rebuilt)
 	return code;
 }
 
-static int rebuild_and_take_over(struct lg_worker *w, unsigned dead, struct lg_error *err)
+static int rebuild_and_take_over(struct lg_worker *w, unsigned dead, const _Atomic bool *stopping, struct lg_error *err)
 {
 	struct cxl_port *port = &w->port;
 	struct rebuilt rebuilt = {.owner = dead};
 	int code = rebuild_rows(w, &rebuilt, err);
+	if (code == LG_OK)
+		code = give_up(stopping, err);
 	if (code == LG_OK) {
 		uint64_t mine = member_log_word(port, w->host_id, MEMBER_CHECKPOINT_EPOCH);
 		if (rebuilt.first_epoch < mine)
@@ -88,18 +102,19 @@ static int rebuild_and_take_over(struct lg_worker *w, unsigned dead, struct lg_e
 	return code;
 }
 
-/* So that a restart of the pod finds the new map behind every old one. */
+/* So that a restart of the pod finds the new map behind every old one. A host that is closing does this all the same: the map
+ * has changed already. */
 static int log_map(struct lg_worker *w, struct lg_error *err)
 {
 	int code = LG_OK;
 	for (unsigned i = 0; i < 2 && code == LG_OK; i++) {
 		atomic_store_explicit(&w->host->stream->owners_changed, true, memory_order_release);
-		code = await_epoch(w, epoch_load(&w->port), err);
+		code = await_epoch(w, epoch_load(&w->port), NULL, err);
 	}
 	return code;
 }
 
-int adopt_partitions(struct lg_worker *w, unsigned dead, struct lg_error *err)
+int adopt_partitions(struct lg_worker *w, unsigned dead, const _Atomic bool *stopping, struct lg_error *err)
 {
 	struct cxl_port *port = &w->port;
 	if (dead >= w->host->geometry->host_count || dead == w->host_id || !adopt_owns(port, dead))
@@ -112,18 +127,24 @@ int adopt_partitions(struct lg_worker *w, unsigned dead, struct lg_error *err)
 		        "left are "
 		        "adopted",
 		        dead);
-	if (!member_claim_gone(port, dead, seen, w->host_id, &claim))
+	/* [adopt.claim] Relaxed: before the claim, which releases it, and for recovery_abandoned() acquires it. */
+	atomic_store_explicit(&w->host->adopting, dead + 1, memory_order_relaxed);
+	if (!member_claim_gone(port, dead, seen, w->host_id, &claim)) {
+		atomic_store_explicit(&w->host->adopting, 0, memory_order_relaxed); /* relaxed: nothing was claimed */
 		return error_set(err, LG_INUSE, "host %u is coming back, or another host adopts its partitions", dead);
+	}
 	CRASH_POINT(ADOPTION_CLAIMED);
 	int code = retire_leftovers(w, dead, err);
 	if (code == LG_OK)
-		code = await_epoch(w, epoch_load(port), err);
+		code = await_epoch(w, epoch_load(port), stopping, err);
 	if (code == LG_OK)
-		code = rebuild_and_take_over(w, dead, err);
+		code = rebuild_and_take_over(w, dead, stopping, err);
 	CRASH_POINT(ADOPTED);
 	if (code == LG_OK)
 		code = log_map(w, err);
 	member_recovered(port, dead, claim);
+	/* [adopt.claim] Release; pairs with recovery_abandoned(): who sees this finds that the claim is over. */
+	atomic_store_explicit(&w->host->adopting, 0, memory_order_release);
 	return code;
 }
 

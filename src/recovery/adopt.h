@@ -18,9 +18,10 @@
 
 #include "engine/host.h"
 
-/* By the keeper. LG_OK; LG_INVALID (it is alive, or is this host, or owns nothing); LG_INUSE (somebody else is at it, or it is coming
+/* By the keeper. When *stopping becomes true before step 5, it gives up, and calls the host dead again.
+ * LG_OK; LG_INVALID (it is alive, or is this host, or owns nothing); LG_INUSE (somebody else is at it, or it is coming
  * back); LG_UNAVAILABLE; LG_CORRUPT; LG_NOSPACE; LG_SYSTEM. */
-int adopt_partitions(struct lg_worker *w, unsigned dead, struct lg_error *err);
+int adopt_partitions(struct lg_worker *w, unsigned dead, const _Atomic bool *stopping, struct lg_error *err);
 /* When this host has made a checkpoint since: removes those of hosts that own nothing, and are not members. */
 void adopt_clean(struct lg_worker *w);
 

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "cxl/region_private.h"
+#include "cxl/observer.h"
 
 enum { MOST_LOOKS = 3, EPOCHS_BETWEEN = 2, MOST_WAIT_MS = 3000 };
 
@@ -82,13 +82,13 @@ static void forget_look(struct check *check)
 }
 
 /* Looks at everything once. NULL: no private memory. The caller frees it with forget_look(). */
-static struct check *look(const struct region *region)
+static struct check *look(struct observer *observer)
 {
-	const struct pod_geometry *geometry = &region->geometry;
+	const struct pod_geometry *geometry = &observer->region.geometry;
 	struct check *check = calloc(1, sizeof *check);
 	if (!check)
 		return NULL;
-	port_init(&check->port, region->base, geometry);
+	observer_port(observer, &check->port);
 	check->geometry = geometry;
 	check->rows = calloc(geometry->block_count + 1, sizeof(struct check_row *));
 	check->extent_owner = malloc(geometry->extent_count + 1);
@@ -156,9 +156,9 @@ static bool anybody_here(const struct check *check)
 }
 
 /* The last look, with what all of them found. NULL: no private memory. */
-static struct check *look_often(const struct region *region, unsigned most)
+static struct check *look_often(struct observer *observer, unsigned most)
 {
-	struct check *now = look(region);
+	struct check *now = look(observer);
 	uint32_t looks = 1;
 	while (now) {
 		qsort(now->found, now->kept, sizeof *now->found, compare_found);
@@ -167,7 +167,7 @@ static struct check *look_often(const struct region *region, unsigned most)
 			return now;
 		struct check *before = now;
 		wait_for_epochs(before);
-		now = look(region);
+		now = look(observer);
 		looks++;
 		if (now) {
 			qsort(now->found, now->kept, sizeof *now->found, compare_found);
@@ -178,17 +178,18 @@ static struct check *look_often(const struct region *region, unsigned most)
 	return NULL;
 }
 
-int lg_pod_check(const char *uri, unsigned flags, void (*found)(const struct lg_check_finding *finding, void *argument),
-        void *argument, struct lg_check_report *report, struct lg_error *err)
+static int check_pod(const char *uri, const char *mode, unsigned flags,
+        void (*found)(const struct lg_check_finding *finding, void *argument), void *argument,
+        struct lg_check_report *report, struct lg_error *err)
 {
-	struct region region;
+	struct observer observer;
 	memset(report, 0, sizeof *report);
 	if (flags & ~(unsigned)LG_CHECK_ONCE)
 		return error_set(err, LG_INVALID, "lg_pod_check(): the flags %#x are none that it knows", flags);
-	int code = region_attach_read_only(uri, &region, err);
+	int code = observer_open(&observer, uri, mode, err);
 	if (code)
 		return code;
-	struct check *check = look_often(&region, flags & LG_CHECK_ONCE ? 1 : MOST_LOOKS);
+	struct check *check = look_often(&observer, flags & LG_CHECK_ONCE ? 1 : MOST_LOOKS);
 	if (check) {
 		*report = check->report;
 		for (size_t i = 0; found && i < check->kept; i++) {
@@ -199,6 +200,19 @@ int lg_pod_check(const char *uri, unsigned flags, void (*found)(const struct lg_
 	} else {
 		code = error_set(err, LG_NOSPACE, "no private memory to check %s", uri);
 	}
-	region_detach(&region);
+	observer_close(&observer);
 	return code;
+}
+
+int lg_pod_check(const char *uri, unsigned flags, void (*found)(const struct lg_check_finding *finding, void *argument),
+        void *argument, struct lg_check_report *report, struct lg_error *err)
+{
+	return check_pod(uri, NULL, flags, found, argument, report, err);
+}
+
+int lg_pod_check_emulated(const char *uri, const char *emulate, unsigned flags,
+        void (*found)(const struct lg_check_finding *finding, void *argument), void *argument,
+        struct lg_check_report *report, struct lg_error *err)
+{
+	return check_pod(uri, emulation_mode(emulate), flags, found, argument, report, err);
 }

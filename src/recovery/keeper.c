@@ -212,7 +212,7 @@ static unsigned look_for_dead(struct keeper *k)
 static void adopt(struct keeper *k, unsigned dead)
 {
 	struct lg_error why = {0};
-	int code = adopt_partitions(k->w, dead, &why);
+	int code = adopt_partitions(k->w, dead, &k->stopping, &why);
 	pthread_mutex_lock(&k->lock);
 	k->adopt_code = code;
 	k->adopt_why = why;
@@ -330,6 +330,7 @@ void recovery_keep_no_more(struct lg_host *host)
 	struct keeper *k = host->keeper;
 	if (!k)
 		return;
+	/* [keeper.stop] Release; pairs with the acquire in keeper_main(), nap() and give_up(). */
 	atomic_store_explicit(&k->stopping, true, memory_order_release);
 	pthread_mutex_lock(&k->lock);
 	pthread_cond_signal(&k->asked);

@@ -5,7 +5,8 @@
  *   it runs on this machine, and is silent for ten leases  it is killed (the fence), and then found to be gone
  *   it is in this very process                             it shares this one's fate: never dead alone
  *   it is on another machine, silent for ten leases        the user's fence is asked to stop it; without one it is waited for
- * A host that is joining or leaving does not beat; it is dead only if its process is gone.
+ * A host that is joining or leaving does not beat; it is dead only if its process is gone, or if it has not said for a lease
+ * which process it is: then it is shut out (member.c).
  *
  * Then a survivor claims it by CAS on its state (member.c) and recovers it (crash.h). If the claimer dies too, whoever
  * finds it dead or gone claims the first one anew. A host that was declared dead and yet runs (a stopped process of another machine
@@ -63,13 +64,17 @@ static void recover(struct lg_worker *w, unsigned dead, uint64_t seen)
 		(void)member_claim(&w->port, dead, claim, w->host->geometry->host_count, &claim);
 }
 
-/* Whether nobody is at work on a host in recovery: its recoverer was an earlier life of this host, or is gone. Who recovers its own
+/* Whether nobody is at work on a host in recovery: its recoverer was an earlier life of this host, or is gone. This host's keeper
+ * claims whom it adopts in the same way, and is at work. Who recovers its own
  * id before it joins under it has put its own process into the member line. */
 static bool recovery_abandoned(struct lg_worker *w, unsigned id)
 {
 	unsigned by = member_recoverer(&w->port, id);
 	if (by == id)
 		return member_process(&w->port, id) == MEMBER_GONE;
+	/* [adopt.claim] Acquire; pairs with adopt_partitions(). The state word was loaded before. */
+	if (by == w->host_id && atomic_load_explicit(&w->host->adopting, memory_order_acquire) == id + 1)
+		return false;
 	if (by == w->host_id || by >= w->host->geometry->host_count)
 		return true;
 	enum lg_member_state state = member_state(&w->port, by, NULL);
@@ -79,7 +84,7 @@ static bool recovery_abandoned(struct lg_worker *w, unsigned id)
 static bool is_gone_member(struct lg_worker *w, unsigned id)
 {
 	enum lg_member_state state = member_state(&w->port, id, NULL);
-	/* A pid of 0 is of one that is just joining, or died in that; of another machine nothing can be said. */
+	/* Of one that has not said who it is, and of another machine, nothing can be said. */
 	return state != LG_MEMBER_FREE && state != LG_MEMBER_LEFT && state != LG_MEMBER_DEAD &&
 	       state != LG_MEMBER_RECOVERING && member_process(&w->port, id) == MEMBER_GONE;
 }
@@ -89,12 +94,15 @@ void recovery_of_own_id(struct lg_worker *service)
 	enum { PATIENCE_MS = 5000 };
 	struct cxl_port *port = &service->port;
 	unsigned id = service->host_id;
-	for (uint64_t began = clock_ns(); clock_ns() - began < PATIENCE_MS * UINT64_C(1000000);) {
+	uint64_t lease = (uint64_t)service->host->config.lease_ms * 1000000u, began = clock_ns();
+	for (uint64_t waited = 0; waited < PATIENCE_MS * UINT64_C(1000000) + lease; waited = clock_ns() - began) {
 		uint64_t seen = member_state_word(port, id);
+		if (member_nameless(port, id, seen) && waited >= lease)
+			(void)member_shut_out(port, id, seen);
 		if (is_gone_member(service, id) ||
 		        (member_state(port, id, NULL) == LG_MEMBER_RECOVERING && recovery_abandoned(service, id)))
 			recover(service, id, seen);
-		else if (member_state(port, id, NULL) == LG_MEMBER_RECOVERING)
+		else if (member_state(port, id, NULL) == LG_MEMBER_RECOVERING || member_nameless(port, id, seen))
 			nanosleep(&(struct timespec){0, 1000000}, NULL); /* somebody is at it: he is waited for */
 		else
 			break;
@@ -146,6 +154,8 @@ static void look(struct lg_worker *w, unsigned id, uint64_t now, uint64_t lease)
 		return;
 	}
 	uint64_t silent = now - pulse->since_ns;
+	if (silent >= lease && member_nameless(&w->port, id, seen))
+		(void)member_shut_out(&w->port, id, seen);
 	if (silent >= lease && is_gone(w, id, pulse, state == LG_MEMBER_LIVE, silent >= PATIENCE * lease))
 		recover(w, id, seen);
 }

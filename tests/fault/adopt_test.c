@@ -9,6 +9,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "recovery/adopt.h"
+
 enum { ROWS = 300, DEADLINE_MS = 20000 };
 
 static char data[64];
@@ -150,6 +152,27 @@ static void partitions_of_a_host_that_left_go_on(void **state)
 	expect_after_restart(f, 2);
 }
 
+/* As for a host that closes meanwhile: what it has not begun to take over stays the other's, and can be adopted later. */
+static void an_adoption_is_given_up_when_the_host_closes(void **state)
+{
+	(void)state;
+	struct pod_fixture *f = open_logged(2);
+	struct lg_error err = {0};
+	_Atomic bool stopping = true;
+	edit_all(f->worker[1], f->rows[1], 1);
+	pod_close_host(f, 1);
+	/* The second time by a later epoch, which no log has yet. */
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(adopt_partitions(f->worker[0], 1, &stopping, &err), LG_UNAVAILABLE);
+		assert_non_null(strstr(err.message, "closing"));
+		assert_int_equal(member_state(&f->worker[0]->port, 1, NULL), LG_MEMBER_DEAD);
+		assert_int_equal(lg_partition_owner(f->host[0], 1), 1);
+	}
+	adopt(f);
+	expect_all(f->worker[0], f->rows[0], 1);
+	expect_after_restart(f, 1);
+}
+
 /* Host 1 in a process of its own, made before there is any thread: is told the pod, says when it has made the rows, and waits for
  * its end. */
 static void run_victim(int told_end, int pipe_end)
@@ -275,6 +298,7 @@ int main(void)
 	choose_data();
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(partitions_of_a_host_that_left_go_on),
+	        cmocka_unit_test(an_adoption_is_given_up_when_the_host_closes),
 	        cmocka_unit_test(partitions_of_a_host_that_was_killed_go_on),
 #ifdef LG_MUTANTS
 	        cmocka_unit_test(an_adopter_may_die_at_any_point),

@@ -103,9 +103,9 @@ static void configurations_that_make_no_sense_are_refused(void **state)
 	pod_config_small(&base, 2);
 #define REFUSE(code, field, number) (c = base, c.field = number, refuse_config(&c, code, #field "=" #number))
 	REFUSE(LG_INVALID, hosts, 0);
-	REFUSE(LG_INVALID, hosts, LG_MAX_HOSTS + 1);
+	REFUSE(LG_LIMIT, hosts, LG_MAX_HOSTS + 1);
 	REFUSE(LG_INVALID, partitions, 0);
-	REFUSE(LG_INVALID, partitions, LG_MAX_PARTITIONS + 1);
+	REFUSE(LG_LIMIT, partitions, LG_MAX_PARTITIONS + 1);
 	REFUSE(LG_INVALID, hwcc_bytes, 0);
 	REFUSE(LG_INVALID, hwcc_bytes, (UINT64_C(2) << 20) + 4096);
 	REFUSE(LG_INVALID, swcc_bytes, 0);

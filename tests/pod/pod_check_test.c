@@ -411,7 +411,10 @@ static void damage_of_a_members_words_is_found(void **state)
 	if (child == 0)
 		_exit(0);
 	assert_int_equal(waitpid(child, &status, 0), child);
-	plant(garden, member + offsetof(struct pod_member, pid), (uint64_t)child, "member.dead", "its process is gone");
+	uint64_t incarnation;
+	(void)member_state(&garden->copy.port, 1, &incarnation);
+	plant(garden, member + offsetof(struct pod_member, pid), incarnation << 32 | (uint64_t)child, "member.dead",
+	        "its process is gone");
 	plant(garden, member + offsetof(struct pod_member, oldest_epoch), epoch + 1000, "member.oldest",
 	        "an epoch to come");
 	plant(garden, member + offsetof(struct pod_member, oldest_epoch), UINT64_MAX, "member.oldest", "no epoch");

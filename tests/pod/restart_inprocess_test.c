@@ -150,6 +150,31 @@ static void rows_are_there_after_a_host_has_closed_and_opened_again(void **state
 	expect_rows(p, 1);
 }
 
+static void info_tells_how_far_the_logs_are(void **state)
+{
+	struct place *p = *state;
+	static struct lg_pod_info info;
+	struct lg_error err;
+	OK(lg_pod_info(p->f->uri, &info, &err));
+	assert_true(info.logged);
+	assert_int_equal(info.member[0].checkpoint_epoch, 0);
+	put_rows(p, 1);
+	uint64_t committed = lg_last_ticket(p->f->worker[0]).epoch;
+	OK(lg_sync(p->f->host[0], 20000));
+	OK(lg_checkpoint(p->f->host[0], &err));
+	OK(lg_pod_info(p->f->uri, &info, &err));
+	assert_true(info.durable_epoch >= committed && info.durable_epoch != UINT64_MAX);
+	assert_in_range(info.member[0].sealed_epoch, committed, info.epoch);
+	assert_in_range(info.member[0].checkpoint_epoch, committed, info.epoch);
+	assert_int_equal(info.member[1].checkpoint_epoch, 0);
+	for (unsigned host = 0; host < 2; host++)
+		assert_true(info.member[host].logged_epoch >= info.durable_epoch);
+	close_hosts(p);
+	OK(lg_pod_info(p->f->uri, &info, &err));
+	assert_true(info.durable_epoch == UINT64_MAX && info.member[0].logged_epoch == UINT64_MAX);
+	open_hosts(p);
+}
+
 static void a_pod_may_be_recovered_twice_and_without_its_hosts(void **state)
 {
 	struct place *p = *state;
@@ -493,6 +518,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        AT_BOTH(rows_are_there_after_an_orderly_close),
 	        AT_BOTH(rows_are_there_after_a_host_has_closed_and_opened_again),
+	        AT_BOTH(info_tells_how_far_the_logs_are),
 	        AT_BOTH(a_pod_may_be_recovered_twice_and_without_its_hosts),
 	        AT_BOTH(tables_are_there_with_their_definitions_and_new_ones_can_be_made),
 	        AT_BOTH(each_host_has_its_copy_of_a_replicated_table_again),

@@ -1,6 +1,8 @@
 /* btree_test.c: the B+tree, on one thread, against a sorted array. SEED=n repeats a run. */
 #include "tree_fixture.h"
 
+#include "cxl/pod.h"
+
 enum { MODEL_MAX = 200000 };
 
 /* Every row that is in the tree, in order. */
@@ -440,6 +442,31 @@ static uint64_t exported_word(struct cxl_port *port, word_idx word)
 	return word_load(port, word_ref_shared(word));
 }
 
+/* After 2^17 changes in an epoch: the pod's epoch is never behind a word's. */
+static void a_leafs_word_whose_sequence_runs_over_ticks_the_epoch(void **state)
+{
+	(void)state;
+	struct model m;
+	const word_idx word = TREE_FIRST_WORD;
+	uint8_t key[8];
+	model_open(&m, 1, lg_slice(NULL, 0), lg_slice(NULL, 0));
+	struct cxl_port *port = &m.f.port;
+	model_insert(&m, tree_number_key(key, 1));
+	struct leaf_look look;
+	btree_find(m.f.tree, lg_slice("", 1), &look);
+	uint64_t epoch = epoch_load(port);
+	word_open(port, word, version_first_of(epoch + 1) - 2, 0);
+	assert_true(btree_leaf_export(&look, word));
+	for (uint64_t i = 0; i < 2; i++) {
+		struct leaf_change change;
+		struct row *existing, *row = tree_row(&m.f.local, tree_number_key(key, 2 + i), 8);
+		assert_int_equal(btree_insert(m.f.tree, &m.f.local, port, row, &existing, &change), LG_OK);
+		assert_int_equal(epoch_load(port), epoch + i);
+	}
+	assert_int_equal(version_epoch(exported_word(port, word) & WORD_VERSION), epoch + 1);
+	model_close(&m);
+}
+
 static void an_exported_leaf_counts_its_changes_in_its_word(void **state)
 {
 	(void)state;
@@ -636,6 +663,7 @@ int main(void)
 	        cmocka_unit_test(removing_every_row_leaves_a_small_tree),
 	        cmocka_unit_test(a_look_holds_exactly_while_no_key_of_its_leaf_comes_or_goes),
 	        cmocka_unit_test(the_neighbour_of_an_unlinked_leaf_changes_too),
+	        cmocka_unit_test(a_leafs_word_whose_sequence_runs_over_ticks_the_epoch),
 	        cmocka_unit_test(an_exported_leaf_counts_its_changes_in_its_word),
 	        cmocka_unit_test(a_tree_without_memory_refuses_and_stays_whole),
 	        cmocka_unit_test(a_split_without_memory_changes_nothing),

@@ -84,6 +84,27 @@ static void a_peeked_message_stays_until_it_is_consumed(void **state)
 	assert_int_equal(channel_peek(&pod->port, &p.receiver, &m), CHANNEL_EMPTY);
 }
 
+static void a_message_carries_nothing_that_lies_behind_it(void **state)
+{
+	struct unit_pod *pod = *state;
+	struct pair p = pair_of(pod, 2);
+	union message m;
+	static const uint8_t zeros[LINE_PAYLOAD_BYTES];
+	for (uint16_t bytes = sizeof m.head; bytes <= 3 * LINE_PAYLOAD_BYTES; bytes++) {
+		size_t end = (size_t)message_lines(bytes) * LINE_PAYLOAD_BYTES;
+		memset(&m, 0xa5, sizeof m);
+		make(&m, bytes, bytes);
+		channel_send(&pod->port, &p.sender, &m.head);
+		memset(&m, 0x5a, sizeof m);
+		assert_int_equal(channel_peek(&pod->port, &p.receiver, &m), CHANNEL_MESSAGE);
+		assert_true(is(&m, bytes, bytes));
+		assert_memory_equal(m.bytes + bytes, zeros, end - bytes);
+		channel_consume(&p.receiver, &m.head);
+		channel_acknowledge(&pod->port, &p.receiver, true);
+		assert_true(channel_has_room(&pod->port, &p.sender, CHANNEL_LINES));
+	}
+}
+
 static void a_full_ring_has_no_room_until_the_receiver_acknowledges(void **state)
 {
 	struct unit_pod *pod = *state;
@@ -319,6 +340,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        UNIT_TEST(messages_of_every_size_arrive_whole),
 	        UNIT_TEST(a_peeked_message_stays_until_it_is_consumed),
+	        UNIT_TEST(a_message_carries_nothing_that_lies_behind_it),
 	        UNIT_TEST(a_full_ring_has_no_room_until_the_receiver_acknowledges),
 	        UNIT_TEST(a_receiver_acknowledges_a_quarter_of_the_ring_at_a_time),
 	        UNIT_TEST(lines_of_an_older_generation_are_never_taken),

@@ -319,3 +319,29 @@ void log_patch(const struct log_fixture *f, uint64_t sequence, uint64_t offset, 
 	assert_int_equal(pwrite(file, data, bytes, (off_t)offset), bytes);
 	close(file);
 }
+
+uint64_t log_stat_of(struct log_fixture *f, size_t offset)
+{
+	struct log_writer_stats stats;
+	log_writer_stats(f->writer, &stats);
+	uint64_t value;
+	memcpy(&value, (uint8_t *)&stats + offset, sizeof value);
+	return value;
+}
+
+uint64_t log_offset_of_batch(struct log_fixture *f, uint64_t sequence, uint64_t number)
+{
+	char path[128];
+	struct log_batch_header header;
+	log_file_path(f, sequence, path);
+	FILE *file = fopen(path, "rb");
+	assert_non_null(file);
+	uint64_t offset = 0;
+	do {
+		offset += LOG_BLOCK_BYTES;
+		assert_int_equal(fseek(file, (long)offset, SEEK_SET), 0);
+		assert_int_equal(fread(&header, sizeof header, 1, file), 1);
+	} while (header.magic != LOG_BATCH_MAGIC || header.number != number);
+	fclose(file);
+	return offset;
+}

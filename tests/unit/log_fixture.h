@@ -70,6 +70,13 @@ void log_expect(struct log_fixture *f, uint32_t count, struct log_found *found);
 /* Fails unless reading ends with the code and with a message that has the piece. */
 void log_expect_error(struct log_fixture *f, int code, const char *piece);
 
+/* A figure of the writer. */
+uint64_t log_stat_of(struct log_fixture *f, size_t offset);
+#define LOG_STAT(f, field) log_stat_of(f, offsetof(struct log_writer_stats, field))
+
+/* Where batch `number` lies in its segment. */
+uint64_t log_offset_of_batch(struct log_fixture *f, uint64_t sequence, uint64_t number);
+
 /* Bytes of a segment's file: read, and overwritten. */
 void log_file_path(const struct log_fixture *f, uint64_t sequence, char path[128]);
 void log_patch(const struct log_fixture *f, uint64_t sequence, uint64_t offset, const void *data, size_t bytes);

@@ -16,16 +16,6 @@
 
 static struct lg_error err;
 
-static uint64_t stat_of(struct log_fixture *f, size_t offset)
-{
-	struct log_writer_stats stats;
-	log_writer_stats(f->writer, &stats);
-	uint64_t value;
-	memcpy(&value, (uint8_t *)&stats + offset, sizeof value);
-	return value;
-}
-#define STAT(f, field) stat_of(f, offsetof(struct log_writer_stats, field))
-
 static bool file_exists(const char *directory, const char *name)
 {
 	char path[256];
@@ -52,7 +42,7 @@ static void entries_come_back_over_segments_and_incarnations(void **state)
 		f->identity.incarnation = life;
 		log_open_writer(f);
 		fill(f, 60);
-		assert_true(STAT(f, begun) > 3);
+		assert_true(LOG_STAT(f, begun) > 3);
 		log_close_writer(f);
 		log_expect(f, f->put_count, &found);
 		assert_int_equal(found.incarnation, life);
@@ -169,7 +159,7 @@ static void epochs_without_entries_and_entries_without_an_epoch(void **state)
 	log_commit(f);
 	log_commit(f);
 	OK(log_submit(f->writer, LOG_EPOCH_NONE, 0, &err)); /* nothing to write */
-	assert_int_equal(STAT(f, batches), 2);
+	assert_int_equal(LOG_STAT(f, batches), 2);
 	log_put(f, 10);
 	OK(log_submit(f->writer, LOG_EPOCH_NONE, 0, &err));
 	OK(log_wait(f->writer, NULL, &err));
@@ -179,7 +169,7 @@ static void epochs_without_entries_and_entries_without_an_epoch(void **state)
 	assert_int_equal(found.batches, 3);
 	assert_true(found.unfinished);
 	log_open_writer(f);
-	assert_int_equal(STAT(f, durable_epoch), 2);
+	assert_int_equal(LOG_STAT(f, durable_epoch), 2);
 	log_close_writer(f);
 }
 
@@ -234,13 +224,13 @@ static void recycled_segments_are_used_again_and_their_old_bytes_never_come_back
 		assert_false(log_reader_found(reader)->cut);
 		log_reader_close(reader);
 	}
-	assert_true(STAT(f, reused) > 3);
-	assert_true(STAT(f, segments) < 12);
+	assert_true(LOG_STAT(f, reused) > 3);
+	assert_true(LOG_STAT(f, segments) < 12);
 	log_close_writer(f);
 	/* Spares serve the next incarnation too. */
 	log_open_writer(f);
 	fill(f, 100);
-	assert_true(STAT(f, reused) > 0);
+	assert_true(LOG_STAT(f, reused) > 0);
 }
 
 static void a_segment_with_entries_of_a_needed_epoch_stays(void **state)
@@ -256,7 +246,7 @@ static void a_segment_with_entries_of_a_needed_epoch_stays(void **state)
 	log_put(f, 50 << 10);
 	OK(log_submit(f->writer, LOG_EPOCH_NONE, 0, &err));
 	OK(log_wait(f->writer, NULL, &err));
-	assert_int_equal(STAT(f, sequence), 2);
+	assert_int_equal(LOG_STAT(f, sequence), 2);
 	OK(log_recycle(f->writer, 100, &count, &err));
 	assert_int_equal(count, 0);
 	log_commit(f);
@@ -283,7 +273,7 @@ static void spares_beyond_their_number_and_of_another_size_are_removed(void **st
 	log_close_writer(f);
 	f->options.segment_bytes = 32 << 10;
 	log_open_writer(f);
-	assert_int_equal(STAT(f, reused), 0);
+	assert_int_equal(LOG_STAT(f, reused), 0);
 	assert_false(file_exists(f->host_directory, "spare-0000000000000000.log"));
 }
 
@@ -334,7 +324,7 @@ static void missing_directories_and_segments_are_named(void **state)
 	        LG_NOTFOUND, log_reader_open(f->host_directory, NULL, &reader, &err), &err, f->host_directory);
 	log_open_writer(f);
 	fill(f, 150);
-	assert_true(STAT(f, segments) > 3);
+	assert_true(LOG_STAT(f, segments) > 3);
 	log_close_writer(f);
 	log_file_path(f, 2, path);
 	assert_int_equal(unlink(path), 0);
@@ -427,25 +417,7 @@ static void a_failed_sync_is_never_retried_on_the_same_file(void **state)
 	/* The first copy did survive, and was skipped. */
 	log_expect(f, f->put_count, &found);
 	assert_int_equal(found.copies, 1);
-	assert_int_equal(STAT(f, sequence), 2);
-}
-
-/* Where batch `number` lies in its segment. */
-static uint64_t offset_of_batch(struct log_fixture *f, uint64_t sequence, uint64_t number)
-{
-	char path[128];
-	struct log_batch_header header;
-	log_file_path(f, sequence, path);
-	FILE *file = fopen(path, "rb");
-	assert_non_null(file);
-	uint64_t offset = 0;
-	do {
-		offset += LOG_BLOCK_BYTES;
-		assert_int_equal(fseek(file, (long)offset, SEEK_SET), 0);
-		assert_int_equal(fread(&header, sizeof header, 1, file), 1);
-	} while (header.magic != LOG_BATCH_MAGIC || header.number != number);
-	fclose(file);
-	return offset;
+	assert_int_equal(LOG_STAT(f, sequence), 2);
 }
 
 static void after_a_failed_sync_the_first_copy_may_be_lost(void **state)
@@ -458,11 +430,11 @@ static void after_a_failed_sync_the_first_copy_may_be_lost(void **state)
 	f->faults.sync_in = 1;
 	f->faults.sync_error = EIO;
 	expect_failed_then_mend(f, LG_SYSTEM, "sync (fdatasync)");
-	log_patch(f, 1, offset_of_batch(f, 1, 4), zeros, sizeof zeros);
+	log_patch(f, 1, log_offset_of_batch(f, 1, 4), zeros, sizeof zeros);
 	log_expect(f, f->put_count, &found);
 	assert_int_equal(found.copies, 0);
 	/* But not the batch before it. */
-	log_patch(f, 1, offset_of_batch(f, 1, 3), zeros, sizeof zeros);
+	log_patch(f, 1, log_offset_of_batch(f, 1, 3), zeros, sizeof zeros);
 	log_expect_error(f, LG_CORRUPT, "batch 3 is damaged or missing");
 }
 
@@ -506,8 +478,8 @@ static void a_restart_writes_the_last_batch_once_more(void **state)
 	fill(f, 2);
 	log_close_writer(f);
 	/* What of it was in the operating system's cache alone is lost with the power. */
-	log_patch(f, 1, offset_of_batch(f, 1, 4), zeros, sizeof zeros);
-	log_patch(f, 2, offset_of_batch(f, 2, 4), zeros, sizeof zeros);
+	log_patch(f, 1, log_offset_of_batch(f, 1, 4), zeros, sizeof zeros);
+	log_patch(f, 2, log_offset_of_batch(f, 2, 4), zeros, sizeof zeros);
 	log_expect(f, f->put_count, &found);
 	assert_int_equal(found.copies, 1);
 }
@@ -523,7 +495,7 @@ static void a_torn_last_batch_is_cut_and_its_number_given_again(void **state)
 	log_put(f, 5000);
 	log_commit(f);
 	log_close_writer(f);
-	uint64_t offset = offset_of_batch(f, 1, 5);
+	uint64_t offset = log_offset_of_batch(f, 1, 5);
 	log_patch(f, 1, offset + 4096, zeros, sizeof zeros);
 	log_expect(f, whole, &found);
 	log_file_path(f, 1, path);
@@ -615,200 +587,6 @@ static void a_close_in_the_failed_state_tells_why(void **state)
 	f->writer = NULL;
 }
 
-/* ---- A log that is read while it is written ---- */
-
-static struct log_reader *open_reader(struct log_fixture *f)
-{
-	struct log_reader *reader;
-	OK(log_reader_open(f->host_directory, NULL, &reader, &err));
-	return reader;
-}
-
-/* The next entry is the one that was put as number n. */
-static void expect_next(struct log_fixture *f, struct log_reader *reader, uint32_t n)
-{
-	struct log_entry entry;
-	if (log_reader_next(reader, &entry, &err) != LG_OK)
-		fail_msg("entry %u: %s", n, err.message);
-	assert_int_equal(entry.bytes, f->put[n].bytes);
-	assert_true(log_body_is(entry.body, n, entry.bytes));
-}
-
-/* So many batches of 5000 bytes, each two blocks. */
-static void commit_small(struct log_fixture *f, uint32_t batches)
-{
-	for (uint32_t i = 0; i < batches; i++) {
-		log_put(f, 5000);
-		log_commit(f);
-	}
-}
-
-static void a_reader_in_the_middle_goes_on_into_what_is_written_behind_its_window(void **state)
-{
-	struct log_fixture *f = *state;
-	struct log_entry entry;
-	f->options.segment_bytes = 4 << 20;
-	log_open_writer(f);
-	commit_small(f, 3);
-	struct log_reader *reader = open_reader(f);
-	expect_next(f, reader, 0); /* it has read 1 MiB: three batches and zeros */
-	commit_small(f, 300);
-	for (uint32_t n = 1; n < f->put_count; n++)
-		expect_next(f, reader, n);
-	CODE(LG_END, log_reader_next(reader, &entry, &err));
-	assert_false(log_reader_found(reader)->cut);
-	log_reader_close(reader);
-}
-
-static void a_reader_of_the_last_segment_ends_there_when_it_gets_a_successor(void **state)
-{
-	struct log_fixture *f = *state;
-	struct log_entry entry;
-	f->options.segment_bytes = 2 << 20;
-	log_open_writer(f);
-	commit_small(f, 3);
-	struct log_reader *reader = open_reader(f);
-	expect_next(f, reader, 0);
-	commit_small(f, 400);
-	assert_int_equal(STAT(f, sequence), 2);
-	int code;
-	uint32_t n = 1;
-	for (; (code = log_reader_next(reader, &entry, &err)) == LG_OK; n++)
-		assert_true(log_body_is(entry.body, n, entry.bytes));
-	assert_int_equal(code, LG_END);
-	assert_int_equal(log_reader_found(reader)->segments, 1);
-	assert_int_equal(n, ((2 << 20) - LOG_BLOCK_BYTES) / 8192);
-	log_reader_close(reader);
-	log_expect(f, f->put_count, NULL);
-}
-
-/* The reader has seen the first half of a batch that is greater than its window while a block of it was not there. */
-static void a_great_batch_that_was_seen_half_written_is_read_again(void **state)
-{
-	struct log_fixture *f = *state;
-	struct log_entry entry;
-	char path[128];
-	static uint8_t block[LOG_BLOCK_BYTES], zeros[LOG_BLOCK_BYTES];
-	f->options.segment_bytes = 8 << 20;
-	f->options.buffer_bytes = 4 << 20;
-	log_open_writer(f);
-	commit_small(f, 1);
-	log_put(f, 3 << 20);
-	log_commit(f);
-	const uint64_t offset = offset_of_batch(f, 1, 2) + (64 << 10);
-	log_file_path(f, 1, path);
-	FILE *file = fopen(path, "rb");
-	assert_non_null(file);
-	assert_int_equal(fseek(file, (long)offset, SEEK_SET), 0);
-	assert_int_equal(fread(block, sizeof block, 1, file), 1);
-	fclose(file);
-	log_patch(f, 1, offset, zeros, sizeof zeros);
-	struct log_reader *reader = open_reader(f);
-	expect_next(f, reader, 0);
-	log_patch(f, 1, offset, block, sizeof block);
-	commit_small(f, 2);
-	for (uint32_t n = 1; n < f->put_count; n++)
-		expect_next(f, reader, n);
-	CODE(LG_END, log_reader_next(reader, &entry, &err));
-	log_reader_close(reader);
-
-	/* What is really damaged stays so when it is looked at once more. */
-	log_patch(f, 1, offset, zeros, sizeof zeros);
-	reader = open_reader(f);
-	expect_next(f, reader, 0);
-	unit_expect_error(LG_CORRUPT, log_reader_next(reader, &entry, &err), &err, "batch 2 is damaged");
-	log_reader_close(reader);
-}
-
-enum { LIVE_BATCHES = 2500 };
-
-/* A writer in a thread of its own: entry n has its number in its first bytes, and batch n has entry n alone. */
-struct live_writer {
-	struct log_writer *writer;
-	_Atomic uint64_t durable; /* batches; the reader looks at it before it opens the log */
-	_Atomic bool stopped;
-	struct lg_error err; /* for the thread that joins this one */
-	int code;
-};
-
-static uint32_t live_bytes(uint64_t *random, uint64_t number)
-{
-	if (number % 400 == 0)
-		return 3 << 20;
-	if (number % 50 == 0)
-		return 200 << 10;
-	return 8 + (uint32_t)(pod_random(random) % 9000);
-}
-
-static void *write_live(void *context)
-{
-	struct live_writer *live = context;
-	uint64_t random = 1;
-	for (uint64_t n = 1; n <= LIVE_BATCHES && live->code == LG_OK; n++) {
-		void *body;
-		const uint32_t bytes = live_bytes(&random, n);
-		live->code = log_reserve(live->writer, 1, 0, bytes, &body, &live->err);
-		if (live->code != LG_OK)
-			break;
-		memset(body, (int)n, bytes);
-		memcpy(body, &n, sizeof n);
-		live->code = log_submit(live->writer, n, 0, &live->err);
-		if (live->code == LG_OK)
-			live->code = log_wait(live->writer, NULL, &live->err);
-		if (live->code == LG_OK)
-			live->durable = n;
-	}
-	live->stopped = true;
-	return NULL;
-}
-
-/* Reads the log once; returns the batches that it found. */
-static uint64_t read_live(struct log_fixture *f, struct lg_error *failed)
-{
-	struct log_reader *reader;
-	struct log_entry entry;
-	uint64_t count = 0, number;
-	int code = log_reader_open(f->host_directory, NULL, &reader, failed);
-	if (code != LG_OK)
-		return UINT64_MAX;
-	while ((code = log_reader_next(reader, &entry, failed)) == LG_OK) {
-		memcpy(&number, entry.body, sizeof number);
-		if (number != ++count || entry.batch != count) {
-			snprintf(failed->message, sizeof failed->message, "entry %ju of batch %ju is the %juth",
-			        (uintmax_t)number, (uintmax_t)entry.batch, (uintmax_t)count);
-			break;
-		}
-	}
-	log_reader_close(reader);
-	return code == LG_END ? count : UINT64_MAX;
-}
-
-static void readers_of_a_log_that_is_written_find_all_that_was_durable_and_no_damage(void **state)
-{
-	struct log_fixture *f = *state;
-	struct lg_error failed = {0};
-	pthread_t thread;
-	f->options.segment_bytes = 8 << 20;
-	f->options.buffer_bytes = 4 << 20;
-	log_open_writer(f);
-	struct live_writer live = {.writer = f->writer};
-	assert_int_equal(pthread_create(&thread, NULL, write_live, &live), 0);
-	uint64_t durable = 0, found = 0;
-	bool last;
-	do {
-		last = live.stopped;
-		durable = live.durable;
-		found = read_live(f, &failed);
-	} while (!last && found != UINT64_MAX && found >= durable);
-	assert_int_equal(pthread_join(thread, NULL), 0);
-	if (live.code != LG_OK)
-		fail_msg("%s", live.err.message);
-	if (found == UINT64_MAX)
-		fail_msg("behind %ju durable batches: %s", (uintmax_t)durable, failed.message);
-	assert_in_range(found, durable, LIVE_BATCHES);
-	assert_int_equal(live.durable, LIVE_BATCHES);
-}
-
 /* ---- io_uring is not there ---- */
 
 static void without_io_uring_the_log_is_written_all_the_same_and_says_so(void **state)
@@ -872,10 +650,6 @@ int main(void)
 	        LOG_BOTH(short_writes_are_continued),
 	        LOG_BOTH(a_segment_that_cannot_be_made_is_told_and_made_again),
 	        LOG_BOTH(a_close_in_the_failed_state_tells_why),
-	        LOG_BOTH(a_reader_in_the_middle_goes_on_into_what_is_written_behind_its_window),
-	        LOG_BOTH(a_reader_of_the_last_segment_ends_there_when_it_gets_a_successor),
-	        LOG_BOTH(a_great_batch_that_was_seen_half_written_is_read_again),
-	        LOG_BOTH(readers_of_a_log_that_is_written_find_all_that_was_durable_and_no_damage),
 	        LOG_BOTH(without_io_uring_the_log_is_written_all_the_same_and_says_so),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -213,6 +213,116 @@ static void of_two_who_join_as_the_same_host_one_wins(void **state)
 	pthread_barrier_destroy(&barrier);
 }
 
+static struct pod_member *member_of(struct unit_pod *pod, unsigned host)
+{
+	return (struct pod_member *)(void *)(pod->region.base + POD_MEMBERS_OFFSET) + host;
+}
+
+/* As who dies there leaves it. */
+static uint64_t take_id_and_die(struct unit_pod *pod, unsigned host)
+{
+	uint64_t incarnation;
+	member_state(&pod->port, host, &incarnation);
+	atomic_store(&member_of(pod, host)->state, (incarnation + 1) << 24 | LG_MEMBER_JOINING);
+	return member_state_word(&pod->port, host);
+}
+
+static void recover(struct cxl_port *port, unsigned host, uint64_t seen, unsigned by)
+{
+	uint64_t claim;
+	assert_int_equal(member_process(port, host), MEMBER_GONE);
+	assert_true(member_claim(port, host, seen, by, &claim));
+	assert_true(member_recovered(port, host, claim));
+}
+
+static void who_dies_before_it_says_who_it_is_gives_its_id_back(void **state)
+{
+	struct unit_pod *pod = *state;
+	uint64_t incarnation, claim;
+	for (uint64_t round = 0; round < 3; round++) {
+		uint64_t seen = take_id_and_die(pod, 1);
+		assert_true(member_nameless(&pod->port, 1, seen));
+		assert_int_equal(member_process(&pod->port, 1), MEMBER_ELSEWHERE);
+		assert_int_equal(member_pid(&pod->port, 1), 0);
+		assert_int_equal(member_join(&pod->port, 1, 0, &incarnation, &err), LG_INUSE);
+		assert_true(member_shut_out(&pod->port, 1, seen));
+		assert_false(member_shut_out(&pod->port, 1, seen));
+		assert_false(member_nameless(&pod->port, 1, seen));
+		assert_int_equal(member_pid(&pod->port, 1), 0);
+		if (round == 1) { /* by who joins as it, and dies too before it says so */
+			assert_true(member_claim(&pod->port, 1, seen, 1, &claim));
+			assert_int_equal(member_process(&pod->port, 1), MEMBER_RUNS_HERE);
+			atomic_store(&member_of(pod, 1)->pid, seen >> 24 << 32 | UINT32_MAX);
+			seen = claim;
+		}
+		recover(&pod->port, 1, seen, 0);
+		assert_int_equal(member_state(&pod->port, 1, NULL), LG_MEMBER_DEAD);
+		assert_int_equal(member_join(&pod->port, 1, 0, &incarnation, &err), LG_OK);
+		assert_int_equal(incarnation, 2 * round + 2);
+		assert_int_equal(member_process(&pod->port, 1), MEMBER_RUNS_HERE);
+		seen = member_state_word(&pod->port, 1);
+		assert_false(member_nameless(&pod->port, 1, seen));
+		assert_false(member_shut_out(&pod->port, 1, seen)); /* it was quicker */
+		assert_int_equal(member_process(&pod->port, 1), MEMBER_RUNS_HERE);
+		assert_true(member_set_state(&pod->port, 1, LG_MEMBER_LEFT));
+	}
+}
+
+static void what_a_slow_joiner_has_said_is_overwritten_by_the_next(void **state)
+{
+	struct unit_pod *pod = *state;
+	struct pod_member *member = member_of(pod, 1);
+	uint64_t incarnation;
+	unsigned other;
+	uint64_t seen = take_id_and_die(pod, 1), tag = seen >> 24 << 32;
+	assert_true(member_shut_out(&pod->port, 1, seen));
+	recover(&pod->port, 1, seen, 0);
+	atomic_store(&member->machine, tag | 77);
+	atomic_store(&member->birth, tag | 77);
+	atomic_store(&member->emulation, tag | 77);
+	assert_int_equal(member_join(&pod->port, 1, 0, &incarnation, &err), LG_OK);
+	assert_int_equal(member_process(&pod->port, 1), MEMBER_RUNS_HERE);
+	assert_false(member_of_other_emulation(&pod->port, 0, 0, &other));
+}
+
+struct slow_join {
+	struct cxl_port port;
+	_Atomic bool done;
+	uint64_t refused, wrong;
+};
+
+static void *join_at_any_speed(void *arg)
+{
+	struct slow_join *j = arg;
+	while (!atomic_load(&j->done)) {
+		uint64_t incarnation;
+		int code = member_join(&j->port, 0, 0, &incarnation, NULL);
+		j->wrong += code == LG_OK && !member_set_state(&j->port, 0, LG_MEMBER_LEFT);
+		j->refused += code == LG_INUSE;
+	}
+	return NULL;
+}
+
+static void a_joiner_that_is_only_slow_notices_that_it_was_shut_out(void **state)
+{
+	struct unit_pod *pod = *state;
+	struct slow_join j = {.port = unit_pod_port(pod)};
+	pthread_t thread;
+	uint64_t wanted = pod_scaled(300);
+	assert_int_equal(pthread_create(&thread, NULL, join_at_any_speed, &j), 0);
+	for (uint64_t shut_out = 0; shut_out < wanted;) {
+		uint64_t seen = member_state_word(&pod->port, 0);
+		if (!member_nameless(&pod->port, 0, seen) || !member_shut_out(&pod->port, 0, seen))
+			continue;
+		recover(&pod->port, 0, seen, 1);
+		shut_out++;
+	}
+	atomic_store(&j.done, true);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_true(j.refused > 0);
+	assert_int_equal(j.wrong, 0);
+}
+
 /* A reader publishes its epoch and uses what it finds; an owner unlinks, and reuses once the pod's oldest epoch says so. */
 struct reuse {
 	struct unit_pod *pod;
@@ -275,6 +385,9 @@ int main(void)
 	        UNIT_TEST(a_partition_belongs_to_whom_it_was_placed_with),
 	        UNIT_TEST(a_doorbell_tells_who_rang_once),
 	        UNIT_TEST(of_two_who_join_as_the_same_host_one_wins),
+	        UNIT_TEST(who_dies_before_it_says_who_it_is_gives_its_id_back),
+	        UNIT_TEST(what_a_slow_joiner_has_said_is_overwritten_by_the_next),
+	        UNIT_TEST(a_joiner_that_is_only_slow_notices_that_it_was_shut_out),
 	        UNIT_TEST(what_a_running_transaction_may_have_found_is_not_reused),
 	};
 	return cmocka_run_group_tests_name("member", tests, NULL, NULL);

@@ -206,15 +206,15 @@ static void configurations_that_make_no_pod_are_refused(void **state)
 	struct lg_pod_config good, c;
 	unit_pod_config(&good);
 	c = good, c.hosts = 0, expect_config_refused(&c, LG_INVALID, "1 to 64 hosts, not 0");
-	c = good, c.hosts = 65, expect_config_refused(&c, LG_INVALID, "not 65");
+	c = good, c.hosts = 65, expect_config_refused(&c, LG_LIMIT, "not 65");
 	c = good, c.partitions = 0, expect_config_refused(&c, LG_INVALID, "1 to 4096 partitions");
-	c = good, c.partitions = 4097, expect_config_refused(&c, LG_INVALID, "not 4097");
+	c = good, c.partitions = 4097, expect_config_refused(&c, LG_LIMIT, "not 4097");
 	c = good, c.epoch_ms = 0, expect_config_refused(&c, LG_INVALID, "1 to 1000 ms");
 	c = good, c.epoch_ms = 1001, expect_config_refused(&c, LG_INVALID, "not 1001");
 	c = good, c.durability = (enum lg_durability)7, expect_config_refused(&c, LG_INVALID, "durability");
 	good.durability = LG_DURABILITY_CXL;
 	c = good, c.redo_workers = 0, expect_config_refused(&c, LG_INVALID, "1 to 64 workers");
-	c = good, c.redo_workers = 65, expect_config_refused(&c, LG_INVALID, "not 65");
+	c = good, c.redo_workers = 65, expect_config_refused(&c, LG_LIMIT, "not 65");
 	c = good, c.redo_ring_bytes = 60 << 10, expect_config_refused(&c, LG_INVALID, "from 64 KiB");
 	c = good, c.redo_ring_bytes = 128 << 20, expect_config_refused(&c, LG_INVALID, "to 64 MiB");
 	c = good, c.redo_ring_bytes += 64, expect_config_refused(&c, LG_INVALID, "multiple of 4 KiB");
