@@ -5,6 +5,7 @@
 #     make test             packages, build, then every test and check; the last line counts them
 #     make yards            packages, build, then the table of speeds in yards; YARDS_ARGS="..." adds options
 #     make emulation-sweep  packages, build, then TPC-C and YCSB under each delay profile; SWEEP_ARGS="..." adds options
+#     make overload-sweep   packages, build, then YCSB with up to 126 clients, and what is left of its peak; SWEEP_ARGS
 #     make check            the unit and pod tests alone
 #     make check-asan check-ubsan check-tsan check-clang check-incoherent check-mutants check-crash-points
 #     make torture          hosts and pods killed over and over, at random and at each named point; TORTURE_SEEDS=20
@@ -390,6 +391,13 @@ outage:
 	@scripts/deps.sh build
 	+@$(MAKE) --no-print-directory -j$$(nproc) $(O)/outage
 	$(O)/outage $(OUTAGE_ARGS)
+
+# Goodput with many more clients than CPUs: docs/architecture.md, section 10.
+.PHONY: overload-sweep
+overload-sweep:
+	@scripts/deps.sh build
+	+@$(MAKE) --no-print-directory -j$$(nproc) $(O)/liger
+	benchmarks/overload/sweep.py --liger $(O)/liger --out $(O)/overload $(SWEEP_ARGS)
 
 # ---- Tests ------------------------------------------------------------------------------------------------------------
 

@@ -298,8 +298,14 @@ struct lg_txn;
 struct lg_scan;
 
 struct lg_host_config {
-	uint32_t host_id;            /* 0..hosts-1; default 0 */
-	uint32_t max_workers;        /* that may be open at once; 1..64; default 16 */
+	uint32_t host_id;     /* 0..hosts-1; default 0 */
+	uint32_t max_workers; /* that may be open at once; 1..64; default 16 */
+	/* Attempts of lg_run() that may run at once, on all workers together; others wait for their turn, first come, first
+	 * served. More at a time than there are CPUs only stand in each other's way, above all where they want the same rows.
+	 * Default 0: as many as this process may use CPUs, but no more than its share if the CPUs of the machine are divided among
+	 * the pod's hosts there; max_workers or more: no bound.
+	 * While no attempt ends for 20 ms one more is let in, and so on: bodies may wait for each other. */
+	uint32_t max_running;
 	uint64_t dram_bytes;         /* budget for rows and trees; default 0: no limit but the machine's */
 	uint32_t request_timeout_ms; /* after which a silent owner is LG_UNAVAILABLE; default 1000 */
 	uint64_t expect_cookie;      /* refuse any other incarnation of the pod; default 0: any */
@@ -585,12 +591,16 @@ void lg_txn_detail(const struct lg_txn *txn, struct lg_detail *detail);
 
 /* Runs body(txn, arg) in a transaction and commits it. When either returns LG_CONFLICT it aborts, waits a random,
  * exponentially growing time and begins again. A transaction that has lost LG_RUN_PRIORITY_AFTER times takes the pod's
- * priority, which holds new transactions of all hosts back until it is through: so everyone wins in the end.
+ * priority, which holds new transactions of all hosts back until it is through. At the latest its attempt number
+ * LG_RUN_MOST_ATTEMPTS runs when all others have ended, and wins, provided that each takes less than ten epochs
+ * (docs/architecture.md, section 10; want of pod memory, and hosts that die, may cost it more).
+ * At most lg_host_config.max_running attempts of a host run at once; others wait before they begin.
  * If body returns another code, the transaction is aborted and lg_run() returns that code (any number; codes from 1000
  * on are never used by Liger), provided that what body has read still holds: else that was a loss too, and body runs
  * again. body may run many times: it must have no effect but through txn.
  * Returns: what lg_commit() or body returned last. */
 #define LG_RUN_PRIORITY_AFTER 16
+#define LG_RUN_MOST_ATTEMPTS  21
 int lg_run(struct lg_worker *worker, int (*body)(struct lg_txn *txn, void *arg), void *arg);
 
 /* ---- Loading ----------------------------------------------------------------------------------------------------- */
@@ -611,6 +621,8 @@ struct lg_stats {
 	uint64_t commits, read_only_commits;
 	uint64_t aborts[LG_ABORT_REASON_COUNT];
 	uint64_t priorities;                       /* times a transaction took the pod's priority */
+	uint64_t queued;                           /* attempts that waited for their turn: lg_host_config.max_running */
+	uint64_t let_in;                           /* of them, that did not get one, and ran because nobody got on */
 	uint64_t requests_sent, requests_served;   /* messages that ask, messages answered */
 	uint64_t moved_in, moved_out;              /* rows, by this host as owner */
 	uint64_t directory_hits, directory_misses; /* of this host's look-ups in others' directories */

@@ -125,6 +125,8 @@ static void choose_pod(struct sim_case *c, const struct sim_options *options, ui
 	c->pod.durability = (enum lg_durability)either(
 	        options->durability, random_below(random, 4) ? LG_DURABILITY_CXL : LG_DURABILITY_NONE);
 	c->host.max_workers = 4;
+	/* Not left to the machine: a run is its seed's. With one, workers queue. */
+	c->host.max_running = c->pod.durability == LG_DURABILITY_NONE ? 1 : c->host.max_workers;
 	c->pod.swcc_bytes = (UINT64_C(4) << 20) * c->hosts;
 	bool scarce = random_below(random, 6) == 0;
 	uint64_t extents = 2 * c->hosts + random_below(random, 6);

@@ -542,6 +542,7 @@ static bool join(struct host_run *r, uint32_t host_id, const atomic_bool *stop)
 	config.checkpoint_mb_per_s = r->o->checkpoint_mb_per_s;
 	config.checkpoint_log_bytes = (uint64_t)r->o->checkpoint_log_mib << 20;
 	config.max_workers = r->o->workers + 1; /* and the coordinator */
+	config.max_running = r->o->max_running;
 	/* On a busy machine a host may not run for seconds: it is the coordinators who say when one has vanished. */
 	config.request_timeout_ms = CONTROL_SILENCE_S * 1000;
 	if (lg_host_open(r->uri, &config, &r->bench.host, &err) != LG_OK)

@@ -23,6 +23,8 @@ struct driver_option {
 static const struct driver_option driver_options[] = {
         {"--hosts", "H", "host processes to start (default 2)", KIND_U32, false, AT(hosts), 1, LG_MAX_HOSTS},
         {"--workers", "W", "workers of each host (default 1)", KIND_U32, true, AT(workers), 1, LG_MAX_WORKERS - 1},
+        {"--max-running", "N", "of them, that run at once (default: as many as there are CPUs; W: all)", KIND_U32, true,
+                AT(max_running), 1, LG_MAX_WORKERS},
         {"--seconds", "S", "length of the measured phase (default 5)", KIND_SECONDS, true, AT(seconds), 0, 1000000},
         {"--warmup", "S", "length of the phase before it (default 1)", KIND_SECONDS, true, AT(warmup_seconds), 0,
                 1000000},

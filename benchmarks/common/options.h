@@ -10,6 +10,7 @@ struct options {
 	const struct bench_workload *workload;
 	void *state; /* of the workload; its destroy() frees it */
 	uint32_t hosts, workers, host_id;
+	uint32_t max_running;              /* as in struct lg_host_config */
 	uint64_t seed, hwcc_mib, swcc_mib; /* sizes: 0 is what the workload proposes */
 	double seconds, warmup_seconds, join_seconds;
 	const char *json_path, *uri, *attach; /* NULL: none */

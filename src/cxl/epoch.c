@@ -36,6 +36,15 @@ bool priority_take(struct cxl_port *port, uint64_t id)
 	return port_word_swap(port, PRIORITY_OFFSET, &seen, id, memory_order_relaxed);
 }
 
+bool priority_renew(struct cxl_port *port, uint64_t held, uint64_t id)
+{
+	if (held == id)
+		return priority_load(port) == id;
+	port->counts.word_writes++;
+	/* Relaxed: as above. */
+	return port_word_swap(port, PRIORITY_OFFSET, &held, id, memory_order_relaxed);
+}
+
 void priority_drop(struct cxl_port *port, uint64_t id)
 {
 	port->counts.word_writes++;

@@ -329,6 +329,31 @@ enum member_process member_process(const struct cxl_port *port, unsigned host)
 	return pid == getpid() ? MEMBER_RUNS_HERE : MEMBER_RUNS;
 }
 
+/* 0: it has not said on which machine it is. */
+static uint64_t machine_of(const struct cxl_port *port, unsigned host)
+{
+	pod_off member = member_offset(port, host);
+	uint64_t incarnation = member_state_word(port, host) >> INCARNATION_SHIFT;
+	uint32_t low, high;
+	/* Relaxed, both: for a number that nothing rests on. */
+	if (!said(port, member + MACHINE, incarnation, memory_order_relaxed, &low) ||
+	        !said(port, member + MACHINE_HIGH, incarnation, memory_order_relaxed, &high))
+		return 0;
+	return (uint64_t)high << 32 | low;
+}
+
+unsigned member_neighbours(const struct cxl_port *port, unsigned self)
+{
+	uint64_t here = machine_of(port, self);
+	unsigned count = 1;
+	for (unsigned host = 0; host < port->geometry->host_count && here != 0; host++) {
+		enum lg_member_state state = member_state(port, host, NULL);
+		bool runs = state == LG_MEMBER_LIVE || state == LG_MEMBER_JOINING || state == LG_MEMBER_LEAVING;
+		count += host != self && runs && machine_of(port, host) == here;
+	}
+	return count;
+}
+
 void member_kill(const struct cxl_port *port, unsigned host)
 {
 	if (member_process(port, host) == MEMBER_RUNS)

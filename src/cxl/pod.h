@@ -45,6 +45,8 @@ static inline bool priority_expired(uint64_t priority, uint64_t epoch)
 
 /* Takes it for `id` if it is free or expired. */
 bool priority_take(struct cxl_port *port, uint64_t id);
+/* Takes it anew for `id`, if `held` still holds it, so that it expires later. */
+bool priority_renew(struct cxl_port *port, uint64_t held, uint64_t id);
 /* Gives it back, if `id` still holds it. */
 void priority_drop(struct cxl_port *port, uint64_t id);
 
@@ -62,6 +64,8 @@ enum lg_member_state member_state(const struct cxl_port *port, unsigned host, ui
 void member_beat(struct cxl_port *port, unsigned host);
 uint64_t member_heartbeat(const struct cxl_port *port, unsigned host);
 int32_t member_pid(const struct cxl_port *port, unsigned host);
+/* How many members run on the same machine as `self`, itself one of them, as far as can be told (process.h). */
+unsigned member_neighbours(const struct cxl_port *port, unsigned self);
 /* Whether `host` is a member and its process exists on this machine. */
 bool member_alive(const struct cxl_port *port, unsigned host);
 /* Whether its process can be judged from here, and what is seen of it. */

@@ -106,6 +106,8 @@ __attribute__((no_sanitize("thread"))) static void add_counts(struct lg_stats *s
 	for (unsigned i = 0; i < LG_ABORT_REASON_COUNT; i++)
 		stats->aborts[i] += c->aborts[i];
 	stats->priorities += c->priorities;
+	stats->queued += c->queued;
+	stats->let_in += c->let_in;
 	stats->requests_sent += c->requests_sent;
 	stats->requests_served += c->requests_served;
 	stats->moved_in += c->moved_in;
@@ -218,6 +220,7 @@ static void release(struct lg_host *host)
 	if (host->region.base)
 		region_detach(&host->region);
 	pthread_mutex_destroy(&host->admin);
+	gate_destroy(&host->gate);
 	free(host);
 }
 
@@ -229,6 +232,7 @@ static int go_live(struct lg_host *host, struct lg_worker *service, struct lg_er
 	int code = recovery_return(service, err);
 	if (code != LG_OK)
 		return code;
+	gate_share(service);
 	member_set_state(&service->port, host->id, LG_MEMBER_LIVE);
 	code = service_start(service, err);
 	if (code == LG_OK && (code = recovery_keep(host, err)) != LG_OK)
@@ -288,6 +292,7 @@ int lg_host_open(const char *uri, const struct lg_host_config *config, struct lg
 		lg_host_config_init(&host->config);
 	host->id = host->config.host_id;
 	pthread_mutex_init(&host->admin, NULL);
+	gate_init(&host->gate, host->config.max_running);
 	int code = recovery_attach(host, uri, err);
 	host->geometry = &host->region.geometry;
 	if (code == LG_OK)

@@ -23,6 +23,7 @@
 #include "cxl/pod.h"
 #include "cxl/region.h"
 #include "engine/directory.h"
+#include "engine/gate.h"
 #include "engine/heap.h"
 #include "engine/space.h"
 
@@ -31,7 +32,7 @@ enum { SERVICE_SLOT = LG_MAX_WORKERS, KEEPER_SLOT, WORKER_SLOTS };
 
 /* Counters of one worker. Others read them while they grow (add_counts in host.c): only sums for people. */
 struct worker_counts {
-	uint64_t commits, read_only_commits, aborts[LG_ABORT_REASON_COUNT], priorities;
+	uint64_t commits, read_only_commits, aborts[LG_ABORT_REASON_COUNT], priorities, queued, let_in;
 	uint64_t requests_sent, requests_served, moved_in, moved_out;
 	uint64_t directory_hits, directory_misses, remote_reads, epoch_publishes;
 	uint64_t recoveries, redone, freed_words, sealed_bytes, ring_waits;
@@ -58,6 +59,7 @@ struct lg_worker {
 	uint64_t random;
 	uint32_t next_request;
 	_Atomic uint64_t polls; /* grows while the worker serves: the service thread leaves messages to it */
+	struct gate_turn turn;  /* its place among those that run: gate.h */
 	struct worker_counts counts;
 	struct lg_txn *txn;             /* src/txn's */
 	struct redo_ring *_Atomic ring; /* src/recovery's; stays with the slot; NULL: commits are not sealed */
@@ -95,6 +97,7 @@ struct lg_host {
 	_Atomic bool mover_lock;
 	_Atomic uint64_t unread; /* bit s: messages of s are left, there was no room to answer */
 	struct peer peers[LG_MAX_HOSTS];
+	struct gate gate;
 	pthread_t service;
 	_Atomic bool stopping;
 	_Atomic bool fenced;       /* the others have declared this host dead: it touches the region no more */
@@ -178,6 +181,33 @@ static inline uint64_t host_above_floor(struct lg_host *host, uint64_t version)
 {
 	uint64_t floor = atomic_load_explicit(&host->floor, memory_order_acquire);
 	return floor > version ? floor : version;
+}
+
+/* ---- How many run at once: gate.h ---- */
+
+/* Before each attempt of lg_run(): returns when the worker may run. */
+static inline void gate_enter(struct lg_worker *w)
+{
+	uint32_t idle = TURN_IDLE;
+	/* Relaxed, all: see turn_of() in gate.c. Who does not see at once that the gate was closed runs once more without a turn. */
+	if (likely(!atomic_load_explicit(&w->host->gate.closed, memory_order_relaxed)))
+		return;
+	if (unlikely(!atomic_compare_exchange_strong_explicit(
+	            &w->turn.state, &idle, TURN_BUSY, memory_order_relaxed, memory_order_relaxed)))
+		gate_queue(w);
+}
+
+/* After it. Without a turn: nothing. */
+static inline void gate_leave(struct lg_worker *w)
+{
+	if (likely(atomic_load_explicit(&w->turn.state, memory_order_relaxed) != TURN_BUSY))
+		return;
+	uint64_t ended = atomic_load_explicit(&w->turn.ended, memory_order_relaxed);
+	atomic_store_explicit(&w->turn.ended, ended + 1, memory_order_relaxed);
+	if (unlikely(atomic_load_explicit(&w->host->gate.due, memory_order_relaxed)))
+		gate_pass_on(w);
+	else
+		atomic_store_explicit(&w->turn.state, TURN_IDLE, memory_order_relaxed);
 }
 
 /* ---- A small spin lock for what is held for microseconds and tried more often than waited for ---- */

@@ -110,6 +110,7 @@ static void *service_main(void *argument)
 		once_an_epoch(w, &clock);
 		if (now - clock.usage_ns >= USAGE_NS) {
 			publish_usage(w);
+			gate_share(w);
 			clock.usage_ns = now;
 		}
 		bool busy = workers_poll(host, &clock);

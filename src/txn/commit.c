@@ -256,10 +256,11 @@ int lg_commit(struct lg_txn *txn)
 
 int lg_commit_durable(struct lg_txn *txn)
 {
-	const struct lg_worker *w = txn->w;
+	struct lg_worker *w = txn->w;
 	int code = lg_commit(txn);
 	if (code != LG_OK)
 		return code;
+	gate_leave(w); /* that of the body of lg_run(): others can run while it waits */
 	do
 		code = lg_wait(w->host, lg_last_ticket(w), UINT32_MAX);
 	while (code == LG_UNAVAILABLE);

@@ -25,6 +25,7 @@ int lg_worker_open(struct lg_host *host, struct lg_worker **worker, struct lg_er
 	}
 	txn->w = w;
 	w->txn = txn;
+	gate_join(w);
 	*worker = w;
 	return LG_OK;
 }
@@ -40,6 +41,7 @@ int lg_worker_close(struct lg_worker *worker)
 	arena_free(&txn->arena);
 	worker->txn = NULL;
 	free(txn);
+	gate_quit(worker);
 	worker_slot_close(worker);
 	return LG_OK;
 }
@@ -50,17 +52,21 @@ void lg_worker_poll(struct lg_worker *worker)
 		worker_poll(worker);
 }
 
-/* Another transaction has the pod's priority: let it through, but not for ever. */
+/* Whether another transaction has the pod's priority. */
+static bool must_yield(struct lg_worker *w)
+{
+	uint64_t priority = priority_load(&w->port);
+	return priority && (priority & 0xffff) != priority_id(0, w->host_id, w->slot) &&
+	       !priority_expired(priority, epoch_load(&w->port));
+}
+
+/* Lets it through, but not for ever: the priority expires. */
 static void yield_to_priority(struct lg_worker *w)
 {
 	struct wait wait = {0};
-	for (;;) {
-		uint64_t priority = priority_load(&w->port);
-		if (!priority || (priority & 0xffff) == priority_id(0, w->host_id, w->slot) ||
-		        priority_expired(priority, epoch_load(&w->port)))
-			return;
+	do
 		worker_wait(w, &wait);
-	}
+	while (must_yield(w));
 }
 
 int lg_txn_begin(struct lg_worker *worker, struct lg_txn **out)
@@ -74,9 +80,13 @@ int lg_txn_begin(struct lg_worker *worker, struct lg_txn **out)
 	if (host_fenced(worker->host))
 		return LG_FENCED;
 	worker_poll(worker);
-	if (unlikely(priority_load(&worker->port) != 0))
-		yield_to_priority(worker);
 	worker_enter(worker);
+	/* [priority.alone] Behind the full fence of worker_enter(); pairs with wait_until_alone(). */
+	while (unlikely(priority_load(&worker->port) != 0) && must_yield(worker)) {
+		worker_leave(worker);
+		yield_to_priority(worker);
+		worker_enter(worker);
+	}
 	/* In a new epoch it has looked at its member word. An intent taken now would be freed by nobody. */
 	if (host_fenced(worker->host) && !MUTANT(FENCED_BEGIN)) {
 		worker_leave(worker);
@@ -163,13 +173,18 @@ int txn_fail(struct lg_txn *txn, int code, enum lg_abort_reason reason, int hold
 int txn_wait(
         struct lg_txn *txn, struct wait *wait, int step, int holder, const struct lg_table *table, struct lg_slice key)
 {
-	/* Long enough for a commit to finish, short against running the transaction again. */
+	/* Long enough for a commit to finish, short against running the transaction again. Who has the priority waits longer:
+	 * others do not, so that it gets what they hold, and no two wait for each other. But an owner that is short of space
+	 * waits for this transaction's end itself. */
 	enum { MOST_NS = 100000 };
+	uint64_t most_ns = MOST_NS;
+	if (unlikely(txn->greedy) && (step == STEP_LOCKED || step == STEP_INTENT))
+		most_ns = (uint64_t)txn->w->host->geometry->epoch_ms * 1000000u * (PRIORITY_EPOCHS / 2);
 	enum lg_abort_reason reason = step == STEP_LOCKED   ? LG_ABORT_LOCK
 	                              : step == STEP_INTENT ? LG_ABORT_INTENT
 	                              : step == STEP_AGAIN  ? LG_ABORT_MOVED
 	                                                    : LG_ABORT_BUSY;
-	if (worker_wait(txn->w, wait) > MOST_NS)
+	if (worker_wait(txn->w, wait) > most_ns)
 		return txn_fail(txn, LG_CONFLICT, reason, holder, table, key);
 	return LG_OK;
 }
