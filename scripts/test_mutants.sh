@@ -8,14 +8,16 @@
 #   tests/fault/loss_rule_inprocess_test    what memory has when a host's cache dies with it
 #   tests/fault/host_crash_test             a host that is killed between its seal and its writes
 #   tests/pod/serializability_..._test      random histories, judged by the checker; hosts in processes: incoherent
-#   liger sim                               simulated pods (LIGER: the program; without it, not tried)
-# That the same programs pass without a mutant is claimed first. Each line tells test and seed that caught it; with
+#   liger sim                               simulated pods (LIGER: the program; without it, not tried): for some seconds
+#                                           before all others, for minutes after them
+# Two mutants are tried at a time. That the same programs pass without a mutant is claimed first. Each line tells test and seed that caught it; with
 # TABLE=FILE they are written there too, as the rows of a Markdown table.
 set -uo pipefail
 
 seeds=${SEEDS:-8}
-log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+log=$work/log
 failed=0
 header=src/cxl/mutant.h
 
@@ -80,29 +82,56 @@ for test in $CATCHERS; do
 done
 [ $failed = 0 ] && echo "ok - without a mutant the tests pass"
 
-: >"${TABLE:=/dev/null}"
-while read -r mutant text; do
-	found=""
+# simulated MUTANT SECONDS: says which seed caught it.
+simulated() {
+	[ -n "${LIGER:-}" ] || return 1
+	"$LIGER" sim --seeds 1..20000 --seconds "$2" --jobs 1 --mutant "$1" >"$log" 2>&1 && return 1
+	local seed
+	seed=$(sed -nE 's/^seed ([0-9]+) failed.*/\1/p' "$log" | head -n 1)
+	[ -n "$seed" ] && echo "liger sim, seed $seed"
+}
+
+# tested MUTANT: says which test caught it.
+tested() {
+	local test seed
 	for test in $CATCHERS; do
 		for seed in $(seeds_of "$test"); do
-			if caught_by "$mutant" "$test" "$seed"; then
-				found="$(basename "$test")"
-				case $test in *serializability*) ;; *) found+=", seed $seed" ;; esac
-				break 2
+			if caught_by "$1" "$test" "$seed"; then
+				case $test in
+				*serializability*) basename "$test" ;;
+				*) echo "$(basename "$test"), seed $seed" ;;
+				esac
+				return 0
 			fi
 		done
 	done
-	if [ -z "$found" ] && [ -n "${LIGER:-}" ] && ! "$LIGER" sim --seeds 1..20000 --seconds 120 --mutant "$mutant" >"$log" 2>&1; then
-		seed=$(sed -nE 's/^seed ([0-9]+) failed.*/\1/p' "$log" | head -n 1)
-		found=${seed:+liger sim, seed $seed}
-	fi
-	if [ -n "$found" ]; then
-		echo "ok - $mutant is caught by $found"
-		echo "| $mutant | $text | $found |" >>"$TABLE"
+	return 1
+}
+
+# The verdict on a mutant and, if it is caught, its row of the table, in files of its own.
+try() {
+	local found
+	log=$work/$1.log
+	if found=$(simulated "$1" 8) || found=$(tested "$1") || found=$(simulated "$1" 120); then
+		echo "| $1 | $2 | $found |" >"$work/$1.row"
+		echo "ok - $1 is caught by $found" >"$work/$1.verdict"
 	else
-		echo "not ok - $mutant is caught by one of: $CATCHERS"
-		failed=1
+		echo "not ok - $1 is caught by one of: $CATCHERS" >"$work/$1.verdict"
 	fi
+}
+
+: >"${TABLE:=/dev/null}"
+mutants=()
+while read -r mutant text; do
+	mutants+=("$mutant")
+	[ "$(jobs -rp | wc -l)" -ge 2 ] && wait -n
+	try "$mutant" "$text" </dev/null &
 done < <(sed -nE 's/^\tM\(([A-Z_]+), "(.*)"\).*/\1 \2/p' "$header")
+wait
+for mutant in "${mutants[@]}"; do
+	cat "$work/$mutant.verdict"
+	grep -q '^ok' "$work/$mutant.verdict" || failed=1
+	[ -f "$work/$mutant.row" ] && cat "$work/$mutant.row" >>"$TABLE"
+done
 
 exit $failed

@@ -13,7 +13,7 @@ static const struct {
 	const char *name;
 	enum sim_fault fault;
 } fault_names[] = {{"crash", FAULT_CRASH}, {"restart", FAULT_RESTART}, {"stop", FAULT_STOP}, {"skew", FAULT_SKEW},
-        {"scarce", FAULT_SCARCE}, {"zombie", FAULT_ZOMBIE}};
+        {"scarce", FAULT_SCARCE}, {"zombie", FAULT_ZOMBIE}, {"power", FAULT_POWER}, {"disk", FAULT_DISK}};
 enum { FAULT_COUNT = sizeof fault_names / sizeof fault_names[0] };
 
 void sim_options_init(struct sim_options *options)
@@ -136,6 +136,78 @@ static void choose_pod(struct sim_case *c, const struct sim_options *options, ui
 	}
 }
 
+static uint64_t one_of(uint64_t *random, const uint64_t *values, unsigned count)
+{
+	return values[random_below(random, count)];
+}
+
+/* Of a disk that fails, at most one way. */
+static void choose_disk_faults(struct sim_case *c, uint64_t *random)
+{
+	struct files_plan *disk = &c->disk;
+	uint64_t way = random_below(random, 4), at = 1 + random_below(random, 40);
+	c->faults |= FAULT_DISK;
+	disk->victim = random_below(random, 2) ? WORLD_HOSTS : (unsigned)random_below(random, c->hosts);
+	disk->full_at = random_below(random, 20000000);
+	disk->full_ns = way == 0 ? 1000000 + random_below(random, 100000000) : 0;
+	disk->write_fails = way == 1 ? at : 0;
+	disk->sync_fails = way == 2 ? at : 0;
+	disk->short_writes = way == 3;
+}
+
+static void choose_powers(struct sim_case *c, uint64_t *random)
+{
+	static const enum crash_point points[] = {CRASH_LOG_SUBMIT, CRASH_LOG_WRITTEN, CRASH_CHECKPOINT_WRITTEN,
+	        CRASH_CHECKPOINT_SYNCED, CRASH_CHECKPOINT_RENAMED, CRASH_LOG_RECYCLE, CRASH_REBUILT, CRASH_AFTER_SEAL,
+	        CRASH_ADOPTION_CLAIMED, CRASH_MID_ADOPTION, CRASH_ADOPTED};
+	c->faults |= FAULT_POWER;
+	c->power_count = 1 + (unsigned)random_below(random, CASE_POWERS);
+	for (unsigned i = 0; i < c->power_count; i++) {
+		struct sim_power *power = &c->powers[i];
+		uint64_t way = random_below(random, 8), steps = UINT64_C(1) << (8 + random_below(random, 11));
+		uint64_t calls = random_below(random, 80), visits = random_below(random, 8);
+		power->point = points[random_below(random, sizeof points / sizeof points[0])];
+		power->at = way < 3   ? POWER_AT_STEP
+		            : way < 6 ? POWER_AT_CALL
+		            : way < 7 ? POWER_AT_POINT
+		                      : POWER_AT_REST;
+		power->after = 1 + (way < 3 ? random_below(random, steps) : way < 6 ? calls : visits);
+		power->self = random_below(random, 2);
+		power->recoverer_dies = random_below(random, 3) == 0 ? 1 + random_below(random, 4000) : 0;
+	}
+}
+
+/* Whether there is a data directory, and all about it. Of lots of their own: what a seed is besides does not depend on these. */
+static void choose_disk(struct sim_case *c, const struct sim_options *options, uint64_t seed)
+{
+	static const uint64_t segments[] = {16 << 10, 16 << 10, 32 << 10, 128 << 10};
+	static const uint64_t logs[] = {0, 8 << 10, 32 << 10}, syncs_ns[] = {30000, 100000, 300000, 1000000};
+	uint64_t random = seed * UINT64_C(0xd1342543de82ef95) + 1;
+	uint64_t kind = random_below(&random, 8);
+	if (options->durability == SIM_ANY && c->pod.durability == LG_DURABILITY_CXL && kind < 3)
+		c->pod.durability = LG_DURABILITY_DISK;
+	c->logged = c->pod.durability == LG_DURABILITY_DISK || (c->pod.durability == LG_DURABILITY_CXL && kind == 3);
+	if (!c->logged)
+		return;
+	c->host.log_segment_bytes = one_of(&random, segments, 4);
+	c->host.checkpoint_log_bytes = one_of(&random, logs, 3);
+	c->host.checkpoint_mb_per_s = random_below(&random, 2) ? 100 : 0;
+	c->checkpoints = (unsigned)random_below(&random, 4);
+	c->checkpoint_gap_ns = 100000 + random_below(&random, 5000000);
+	c->adopter = (unsigned)random_below(&random, 2 * c->hosts);
+	c->host.adopt_after_ms = random_below(&random, 2) ? 1 + (uint32_t)random_below(&random, 30) : 0;
+	c->disk = (struct files_plan){.seed = random_next(&random),
+	        .call_ns = 1000 + random_below(&random, 5000),
+	        .sync_ns = one_of(&random, syncs_ns, 4),
+	        .stall_ns = random_below(&random, 60000000),
+	        .victim = WORLD_HOSTS};
+	bool fails = random_below(&random, 5) == 0, powers = random_below(&random, 3) > 0;
+	if (fails && (options->faults & FAULT_DISK))
+		choose_disk_faults(c, &random);
+	if (powers && (options->faults & FAULT_POWER) && c->pod.durability == LG_DURABILITY_DISK)
+		choose_powers(c, &random);
+}
+
 static void choose_load(struct sim_case *c, const struct sim_options *options, uint64_t *random)
 {
 	static const unsigned pads[] = {0, 40, 300, 1200};
@@ -171,7 +243,7 @@ static void choose_schedule(struct sim_case *c, const struct sim_options *option
 	c->cache_seed = random_next(random) >> 16;
 }
 
-/* There is no disk here: its points are never passed. */
+/* Without a data directory its points are never passed. */
 static bool needs_disk(enum crash_point point)
 {
 	static const char *const parts[] = {"LOG_", "CHECKPOINT_", "ADOPTION", "ADOPTED", "REBUILT"};
@@ -186,7 +258,7 @@ static void choose_crash(struct sim_case *c, uint64_t *random)
 	struct sim_crash *crash = &c->crashes[c->crash_count];
 	uint64_t point = random_below(random, CRASH_POINT_COUNT), visits = random_below(random, 6);
 	uint64_t accesses = random_below(random, 6000);
-	bool named = random_below(random, 2) && !needs_disk((enum crash_point)point);
+	bool named = random_below(random, 2) && (c->logged || !needs_disk((enum crash_point)point));
 	/* A second one may well die of what it does about the first. */
 	if (c->crash_count > 0 && random_below(random, 2)) {
 		named = true;
@@ -242,7 +314,7 @@ static void choose_faults(struct sim_case *c, const struct sim_options *options,
 		c->skew_ppm[i] = skew == 0 ? (int64_t)random_below(random, 100000) - 50000 : 0;
 	}
 	uint64_t zombie = random_below(random, 12), silence = 11 + random_below(random, 10);
-	if (zombie == 0 && (allowed & FAULT_ZOMBIE)) {
+	if (zombie == 0 && (allowed & FAULT_ZOMBIE) && !c->logged) {
 		/* Alone: whoever else is declared dead then is a zombie too. */
 		c->faults |= FAULT_ZOMBIE;
 		allowed &= (unsigned)FAULT_SKEW;
@@ -277,12 +349,19 @@ void sim_case_of(const struct sim_options *options, uint64_t seed, struct sim_ca
 	uint64_t workers = random_below(&random, 3);
 	c->workers = either(options->workers, 1 + (c->hosts == 1 ? workers : workers / 2));
 	choose_pod(c, options, &random);
+	choose_disk(c, options, seed);
 	choose_load(c, options, &random);
 	choose_schedule(c, options, &random);
 	choose_faults(c, options, &random);
+	/* A service thread has more to do then, and those of all hosts shall not fill all of the time. */
+	if (c->logged && c->world.step_ns > (c->hosts > 2 ? 100 : 400))
+		c->world.step_ns = c->hosts > 2 ? 100 : 400;
 	c->drops = options->drops;
 	/* Where a step takes long, or a host gets few, nobody shall be taken for dead who only was not asked. */
 	c->host.lease_ms = (c->world.step_ns > 1000 ? 40u : 10u) * (c->world.policy == POLICY_STARVE ? 4 : 1);
+	/* Nor who waits for a disk that stands still. */
+	if (c->logged && c->host.lease_ms < 40)
+		c->host.lease_ms = 40;
 	c->host.request_timeout_ms = c->world.step_ns > 1000 ? 10000 : 2000;
 	c->stop_ns = c->zombie_leases ? c->zombie_leases * c->host.lease_ms * 1000000 : c->stop_ns;
 }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "cxl/crash_point.h"
+#include "files.h"
 #include "world.h"
 
 enum sim_fault {
@@ -16,7 +17,9 @@ enum sim_fault {
 	FAULT_SCARCE = 16, /* a region that is soon full */
 	FAULT_ZOMBIE =
 	        32, /* hosts of different machines, and a fence that does not hold: who was declared dead runs on */
-	FAULT_ALL = 63,
+	FAULT_POWER = 64, /* the power of the whole pod goes: its memory is lost, its logs bring it back */
+	FAULT_DISK = 128, /* a disk that is full for a while, or fails */
+	FAULT_ALL = 255,
 };
 
 /* ANY: the seed decides. */
@@ -50,8 +53,18 @@ struct sim_crash {
 	bool keeps_lines;
 };
 
-enum { CASE_CRASHES = 2 };
-#define SIM_FAULT_NAMES "crash, restart, stop, skew, scarce, zombie"
+/* When the power of the whole pod goes, in each of its lives once. */
+struct sim_power {
+	enum sim_power_at { POWER_AT_STEP, POWER_AT_CALL, POWER_AT_POINT, POWER_AT_REST } at;
+	enum crash_point point;
+	uint64_t
+	        after; /* steps, calls of the disk, or visits of the point, since the life began; the first since the load */
+	bool self;               /* the hosts bring the pod back when they start; else a process does that by itself */
+	uint64_t recoverer_dies; /* after so many steps, the first time; 0: it does not */
+};
+
+enum { CASE_CRASHES = 2, CASE_POWERS = 3 };
+#define SIM_FAULT_NAMES "crash, restart, stop, skew, scarce, zombie, power, disk"
 
 struct sim_case {
 	struct world_plan world;
@@ -71,6 +84,13 @@ struct sim_case {
 	uint64_t restart_ns;    /* after the crash */
 	int64_t skew_ns[WORLD_HOSTS], skew_ppm[WORLD_HOSTS];
 	struct sim_drops drops; /* transactions that are left out */
+	bool logged;            /* there is a data directory */
+	struct files_plan disk;
+	struct sim_power powers[CASE_POWERS];
+	unsigned power_count;
+	unsigned checkpoints;       /* that each life of a host asks for */
+	uint64_t checkpoint_gap_ns; /* between them */
+	unsigned adopter;           /* tries then to adopt whoever is dead; no host: nobody does */
 };
 
 void sim_options_init(struct sim_options *options);

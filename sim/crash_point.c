@@ -14,6 +14,8 @@ static const char *const names[] = {
 static struct sim_points points;
 static enum crash_point armed[CASE_CRASHES];
 static uint64_t left[CASE_CRASHES], later[CASE_CRASHES];
+static enum crash_point dark; /* where the power of the whole pod goes */
+static uint64_t dark_left;
 
 void sim_points_begin(void)
 {
@@ -25,6 +27,13 @@ void sim_points_disarm(void)
 {
 	for (unsigned i = 0; i < CASE_CRASHES; i++)
 		armed[i] = CRASH_POINT_COUNT;
+	dark = CRASH_POINT_COUNT;
+}
+
+void sim_point_arm_power(enum crash_point point, uint64_t after)
+{
+	dark = point;
+	dark_left = after;
 }
 
 void sim_point_arm(unsigned which, const struct sim_crash *crash)
@@ -50,6 +59,11 @@ void crash_point_visit(enum crash_point point)
 	struct world_process *process = world_process();
 	points.visits[point]++;
 	trace_text(". %s", names[point]);
+	if (process && !world.frozen && point == dark && --dark_left == 0) {
+		dark = CRASH_POINT_COUNT;
+		points.crashes[point]++;
+		world_power_off();
+	}
 	for (unsigned i = 0; process && process->host != 0 && !world.frozen && i < CASE_CRASHES; i++) {
 		if (armed[i] != point || --left[i] != 0)
 			continue;

@@ -13,6 +13,8 @@ void sim_points_begin(void);
 /* From now on: the visit number `after` of its point, by any host but 0, is its host's end, `later` accesses later. `which`: below
  * CASE_CRASHES. */
 void sim_point_arm(unsigned which, const struct sim_crash *crash);
+/* The power of the whole pod goes at the `after`-th visit of `point` from now on. */
+void sim_point_arm_power(enum crash_point point, uint64_t after);
 /* No point is any host's end any more. */
 void sim_points_disarm(void);
 const struct sim_points *sim_points(void);

@@ -12,20 +12,20 @@
 #include <string.h>
 #include <sys/mman.h>
 
-enum { LINE = 64, CLASSES = 32, FILLED_BYTES = 8192, FRESH = 0xa5, FREED = 0xdf };
+enum { LINE = 64, PAGE = 4096, CLASSES = 32, FILLED_BYTES = 8192, FRESH = 0xa5, FREED = 0xdf };
 static const size_t most_bytes = (size_t)1 << 30;
 
 struct block {
 	size_t bytes; /* of what follows the header */
 	unsigned class;
-	bool taken;
+	bool taken, paged;  /* paged: begins at a page */
 	struct block *next; /* in the list of the free ones */
 };
 static_assert(sizeof(struct block) <= LINE, "a header of a line");
 
 static uint8_t *arena;
 static size_t used;
-static struct block *free_blocks[CLASSES];
+static struct block *free_blocks[2][CLASSES]; /* of any place; paged */
 
 static void *payload(struct block *block)
 {
@@ -43,12 +43,12 @@ static bool is_ours(const void *memory)
 	return arena && at >= arena && at < arena + most_bytes;
 }
 
-static void *take(size_t bytes)
+static void *take(size_t bytes, bool paged)
 {
 	unsigned class = 0;
 	while (((size_t)LINE << class) < bytes)
 		class ++;
-	struct block *block = class < CLASSES ? free_blocks[class] : NULL;
+	struct block *block = class < CLASSES ? free_blocks[paged][class] : NULL;
 	if (!arena) {
 		arena = mmap(
 		        NULL, most_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -56,31 +56,38 @@ static void *take(size_t bytes)
 			arena = NULL;
 	}
 	if (block) {
-		free_blocks[class] = block->next;
+		free_blocks[paged][class] = block->next;
 	} else {
+		if (paged)
+			used = (used + LINE + PAGE - 1) / PAGE * PAGE - LINE;
 		size_t whole = LINE + ((size_t)LINE << class);
-		if (!arena || class >= CLASSES || whole > most_bytes - used)
+		if (!arena || class >= CLASSES || used > most_bytes || whole > most_bytes - used)
 			return NULL;
 		block = (struct block *)(void *)(arena + used);
 		used += whole;
 	}
-	*block = (struct block){.bytes = bytes, .class = class, .taken = true};
+	*block = (struct block){.bytes = bytes, .class = class, .taken = true, .paged = paged};
 	return payload(block);
+}
+
+static void *take_filled(size_t bytes, bool paged)
+{
+	void *memory = take(bytes, paged);
+	if (memory && bytes <= FILLED_BYTES)
+		memset(memory, FRESH, bytes);
+	return memory;
 }
 
 void *sim_malloc(size_t bytes)
 {
-	void *memory = take(bytes);
-	if (memory && bytes <= FILLED_BYTES)
-		memset(memory, FRESH, bytes);
-	return memory;
+	return take_filled(bytes, false);
 }
 
 void *sim_calloc(size_t count, size_t bytes)
 {
 	if (bytes && count > most_bytes / bytes)
 		return NULL;
-	void *memory = take(count * bytes);
+	void *memory = take(count * bytes, false);
 	if (memory)
 		memset(memory, 0, count * bytes);
 	return memory;
@@ -99,8 +106,8 @@ void sim_free(void *memory)
 	assert(block->taken);
 	memset(memory, FREED, block->bytes < FILLED_BYTES ? block->bytes : FILLED_BYTES);
 	block->taken = false;
-	block->next = free_blocks[block->class];
-	free_blocks[block->class] = block;
+	block->next = free_blocks[block->paged][block->class];
+	free_blocks[block->paged][block->class] = block;
 }
 
 void *sim_realloc(void *memory, size_t bytes)
@@ -119,14 +126,13 @@ void *sim_realloc(void *memory, size_t bytes)
 
 void *sim_aligned_alloc(size_t alignment, size_t bytes)
 {
-	assert(alignment <= LINE); /* of every block */
-	return sim_malloc(bytes);
+	assert(alignment <= PAGE); /* LINE: of every block */
+	return take_filled(bytes, alignment > LINE);
 }
 
 int sim_posix_memalign(void **memory, size_t alignment, size_t bytes)
 {
-	assert(alignment <= LINE);
-	*memory = sim_malloc(bytes);
+	*memory = sim_aligned_alloc(alignment, bytes);
 	return *memory ? 0 : ENOMEM;
 }
 

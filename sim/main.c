@@ -33,7 +33,7 @@ static const char help[] =
         "  --hosts N            1 to 6\n"
         "  --workers N          1 to 4, of each host\n"
         "  --txns N             1 to 1000, of each worker\n"
-        "  --durability LEVEL   none or cxl\n"
+        "  --durability LEVEL   none, cxl or disk\n"
         "  --policy POLICY      random, pct (priorities that change at few points), starve (one host gets few steps)\n"
         "  --pct-depth N        1 to 16: a bug of that many ordered steps is looked for\n"
         "  --faults LIST        those that may happen: all (default), none, or of " SIM_FAULT_NAMES "\n"
@@ -130,7 +130,7 @@ static bool take_text(struct cli_args *args, struct command *command, const char
 			options->durability = (int)durability;
 			return true;
 		}
-		cli_usage_error(args->command, "--durability: '%s' is neither none nor cxl", value);
+		cli_usage_error(args->command, "--durability: '%s' is none of none, cxl and disk", value);
 	} else if (strcmp(args->option, "--faults") == 0) {
 		if (sim_faults_parse(value, &options->faults))
 			return true;
@@ -249,6 +249,12 @@ static void print_counts(const struct sim_counts *n, double seconds)
 	       " were zombies, %" PRIu64 " were started again (%" PRIu64 " refused); %" PRIu64
 	       " clocks skewed, %" PRIu64 " regions scarce\n",
 	        n->crashes, n->kills, n->stops, n->zombies, n->restarts, n->restarts_refused, n->skewed, n->scarce);
+	printf("  %" PRIu64 " pods with logs: the power went %" PRIu64 " times, %" PRIu64
+	       " times `liger recover`; %" PRIu64 " tickets, %" PRIu64 " told durable, %" PRIu64 " undone; %" PRIu64
+	       " rows rebuilt, %" PRIu64 " checkpoints; %" PRIu64 " syncs (%" PRIu64 " stalled), %" PRIu64
+	       " times full, %" PRIu64 " errors, %" PRIu64 " short writes\n",
+	        n->logged, n->outages, n->pod_recoveries, n->tickets, n->told, n->undone, n->rows_rebuilt,
+	        n->checkpoints, n->syncs, n->stalls, n->disk_full, n->disk_errors, n->short_writes);
 	printf("  %" PRIu64 " recoveries, %" PRIu64 " rows redone, %" PRIu64 " words freed; %" PRIu64
 	       " rows moved in, %" PRIu64 " out; %" PRIu64 " audits, %" PRIu64 " pod checks of %" PRIu64
 	       " words, %" PRIu64 " changes of words looked at\n",

@@ -18,7 +18,7 @@
 
 static bool is_thread_of_engine(void)
 {
-	return world.running && strstr(world.running->name, ".svc");
+	return world.running && (strstr(world.running->name, ".svc") || strstr(world.running->name, ".keep"));
 }
 
 int sim_nanosleep(const struct timespec *wanted, struct timespec *left)
@@ -57,8 +57,13 @@ void sim_pause(void)
 
 int sim_thread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *), void *argument)
 {
+	/* A host's first is its service thread, the second its keeper: src/engine/host.c. */
+	const struct world_process *process = world_process();
+	bool second = false;
 	(void)attributes;
-	*thread = world_spawn(world_process(), "svc", run, argument);
+	for (unsigned i = 1; i < world.fiber_count; i++)
+		second |= world.fibers[i].process == process && strstr(world.fibers[i].name, ".svc");
+	*thread = world_spawn(world_process(), second ? "keep" : "svc", run, argument);
 	return 0;
 }
 
@@ -203,7 +208,7 @@ void process_kill(pid_t pid, uint64_t birth)
 	world_crash(process_of(pid));
 }
 
-/* ---- Files: of memory alone ---------------------------------------------------------------------------------------- */
+/* ---- A pod's region, and mappings ---------------------------------------------------------------------------------------- */
 
 enum { MAX_MAPPINGS = 512, PAGE = 4096 };
 #define REGION_MOST (UINT64_C(256) << 20)
@@ -301,22 +306,6 @@ int sim_shm_unlink(const char *name)
 	return 0;
 }
 
-/* Fibers do not change while one has a file locked: nothing in between touches pod memory. */
-int sim_flock(int fd, int operation)
-{
-	(void)fd, (void)operation;
-	return 0;
-}
-
-/* A file of memory has no name, and so no link; the engine takes that for a file that was removed. */
-int sim_fstat(int fd, struct stat *st)
-{
-	int failed = fstat(fd, st);
-	if (!failed && st->st_nlink == 0)
-		st->st_nlink = 1;
-	return failed;
-}
-
 /* Its readers are told that the machine says nothing of itself. */
 FILE *sim_fopen(const char *path, const char *mode)
 {
@@ -325,13 +314,6 @@ FILE *sim_fopen(const char *path, const char *mode)
 		return NULL;
 	}
 	return fopen(path, mode);
-}
-
-/* Sparse: a seed touches little of its region. */
-int sim_posix_fallocate(int fd, off_t offset, off_t bytes)
-{
-	(void)fd, (void)offset, (void)bytes;
-	return 0;
 }
 
 ssize_t sim_getrandom(void *buffer, size_t bytes, unsigned flags)
@@ -393,13 +375,8 @@ int sim_madvise(void *at, size_t bytes, int advice)
 	return advice == MADV_WIPEONFORK ? madvise(at, bytes, advice) : 0;
 }
 
-void sim_os_reset(void)
+void sim_region_lose(void)
 {
-	while (mapping_count > 0) {
-		const struct mapping *m = &mappings[--mapping_count];
-		int failed = munmap(m->from, (size_t)(m->to - m->from));
-		assert(!failed);
-	}
 	for (uint64_t i = 0; i < sizeof region.dirty / sizeof region.dirty[0]; i++) {
 		for (; region.dirty[i]; region.dirty[i] &= region.dirty[i] - 1)
 			memset(region.base + (i * 64 + (uint64_t)__builtin_ctzll(region.dirty[i])) * PAGE, 0, PAGE);
@@ -409,4 +386,14 @@ void sim_os_reset(void)
 		memset(region.shared, 0, region.shared_head);
 		memset(region.shared + region.shared_bytes - region.shared_tail, 0, region.shared_tail);
 	}
+}
+
+void sim_os_reset(void)
+{
+	while (mapping_count > 0) {
+		const struct mapping *m = &mappings[--mapping_count];
+		int failed = munmap(m->from, (size_t)(m->to - m->from));
+		assert(!failed);
+	}
+	sim_region_lose();
 }

@@ -8,7 +8,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <sys/stat.h>
 #include <sys/types.h>
 #include <time.h>
 
@@ -33,12 +32,9 @@ pid_t sim_getpid(void);
 int sim_kill(pid_t pid, int signal);
 int sim_shm_open(const char *name, int flags, mode_t mode);
 int sim_shm_unlink(const char *name);
-int sim_flock(int fd, int operation);
 FILE *sim_fopen(const char *path, const char *mode);
-int sim_posix_fallocate(int fd, off_t offset, off_t bytes);
 ssize_t sim_getrandom(void *buffer, size_t bytes, unsigned flags);
 char *sim_getenv(const char *name);
-int sim_fstat(int fd, struct stat *st);
 void *sim_mmap(void *at, size_t bytes, int protection, int flags, int fd, off_t offset);
 int sim_munmap(void *at, size_t bytes);
 int sim_madvise(void *at, size_t bytes, int advice);
@@ -49,6 +45,8 @@ void sim_region_wrote(uint64_t offset, uint64_t bytes);
 /* What the hosts share of the emulation (src/emulation/shared.h), of so many bytes, of which the first `head` and the last `tail` are
  * zeroed at reset: between them nothing stays but zeros. */
 void *sim_shared(uint64_t bytes, uint64_t head, uint64_t tail);
+/* Pod memory has lost its power: it is zeros, and the pod's file is gone. */
+void sim_region_lose(void);
 /* Removes every file and mapping that is left. */
 void sim_os_reset(void);
 

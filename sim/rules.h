@@ -4,8 +4,10 @@
 
 #include "run.h"
 
-/* Who is told. NULL: nothing is looked at. */
-void rules_begin(struct sim_result *result);
+/* Who is told. NULL: nothing is looked at. `logged`: epochs may leap, over such as logs have completed. */
+void rules_begin(struct sim_result *result, bool logged);
+/* The region is gone; another one comes. */
+void rules_lose_region(void);
 /* What memory has there now. */
 uint64_t rules_look(uint64_t offset);
 /* Host `actor` has made `after` of `before` in the word at `offset`. */

@@ -4,7 +4,8 @@
  *
  *   hosts open, tables are made        all at once
  *   host 0 fills the tables            then faults may begin
- *   workers run their transactions     while hosts die, stand still and come back
+ *   workers run their transactions     while hosts die, stand still and come back; or the power of all goes: then their logs
+ *                                      bring the pod back, hosts open, and workers run anew
  *   survivors recover who died         the engine's own doing, waited for
  *   the lowest living host reads all
  *   the pod is at rest                 frozen, and judged
@@ -28,10 +29,11 @@
 
 enum {
 	LOOK_NS = 200000,
+	LATER_NS = 1000000,
 	REST_STEP_NS = 100,
 	REST_NS = 5000000,
 	MOST_WORKERS = 4,
-	MOST_LIVES = 8,
+	MOST_LIVES = 32,
 };
 
 enum phase { PHASE_OPEN, PHASE_RUN, PHASE_CLOSE };
@@ -47,6 +49,7 @@ struct life {
 	struct lg_worker *workers[MOST_WORKERS];
 	unsigned working; /* fibers of workers that have not ended */
 	bool opened, refused, finished, closed, again;
+	uint64_t random;
 };
 
 struct job {
@@ -60,11 +63,16 @@ struct run {
 	struct load load;
 	enum phase phase;
 	bool placed, loaded, read_all;
+	bool owners_away; /* somebody who owns partitions is not there, as was last seen */
 	struct life lives[MOST_LIVES];
 	unsigned life_count;
 	struct job jobs[LOAD_SESSIONS];
 	unsigned job_count;
-	char uri[32], emulate[48];
+	struct life *now[WORLD_HOSTS]; /* of each host, the last */
+	unsigned outages;              /* how often the power has gone */
+	struct life recoverer;
+	bool recovered;
+	char uri[32], emulate[48], data[48];
 	uint64_t loaded_at;
 	bool stopped_one;
 	uint64_t died_at[WORLD_HOSTS]; /* 0: it lives, or comes back no more */
@@ -101,14 +109,14 @@ static void *worker_main(void *argument)
 	return NULL;
 }
 
-enum { SESSION_FILLS = 1, SESSION_FIRST = 2, SESSION_READS = 1000 };
+enum { SESSION_FILLS = 1, SESSION_FIRST = 2, SESSION_READS = 1000, SESSION_ASKS = 2000 };
 
 static struct job *new_job(struct life *life, unsigned worker, unsigned session)
 {
 	struct run *run = life->run;
 	assert(run->job_count < LOAD_SESSIONS);
 	struct job *job = &run->jobs[run->job_count++];
-	*job = (struct job){life, load_session(&run->load, session, life->workers[worker], life->tables)};
+	*job = (struct job){life, load_session(&run->load, session, life->handle, life->workers[worker], life->tables)};
 	return job;
 }
 
@@ -123,6 +131,8 @@ static void count_host(struct life *life)
 	counts->moved_in += stats.moved_in;
 	counts->moved_out += stats.moved_out;
 	counts->requests += stats.requests_sent;
+	counts->rows_rebuilt += stats.rows_rebuilt;
+	counts->checkpoints += stats.checkpoints;
 }
 
 /* Places partitions before the first table: all hosts but a spectator get some. */
@@ -145,6 +155,27 @@ static int fence(void *argument, uint32_t host)
 	return 0;
 }
 
+static uint64_t member_word(unsigned host, size_t which)
+{
+	return rules_look(POD_MEMBERS_OFFSET + host * sizeof(struct pod_member) + which);
+}
+
+static enum lg_member_state state_of(unsigned host)
+{
+	return (enum lg_member_state)(member_word(host, offsetof(struct pod_member, state)) & 0xff);
+}
+
+/* A disk is full or fails for a while; or somebody is just at work on what is left of the host's life before. */
+static bool may_open_later(const struct life *life, int code)
+{
+	const struct sim_case *c = life->run->c;
+	bool failing = c->faults & FAULT_DISK;
+	if (!c->logged)
+		return false;
+	return (code == LG_INUSE && life->again) ||
+	       (failing && (code == LG_NOSPACE || code == LG_SYSTEM || code == LG_UNAVAILABLE));
+}
+
 static int open_all(struct life *life, struct lg_error *err)
 {
 	struct run *run = life->run;
@@ -152,7 +183,13 @@ static int open_all(struct life *life, struct lg_error *err)
 	config.host_id = life->host;
 	config.emulate = run->emulate;
 	config.fence = world.machines ? fence : NULL;
+	config.data = run->c->logged ? run->data : NULL;
+	config.recover = run->c->logged;
 	int code = lg_host_open(run->uri, &config, &life->handle, err);
+	while (may_open_later(life, code)) {
+		world_nap(LATER_NS);
+		code = lg_host_open(run->uri, &config, &life->handle, err);
+	}
 	if (code != LG_OK)
 		return code;
 	if (life->host == 0 && !run->placed)
@@ -177,6 +214,40 @@ static bool all_open(const struct run *run)
 	return true;
 }
 
+/* Takes over whom it finds dead, before the rule does (lg_host_config.adopt_after_ms). */
+static void adopt_dead(struct life *life)
+{
+	const struct sim_case *c = life->run->c;
+	for (unsigned dead = 0; dead < c->hosts && life->host == c->adopter; dead++) {
+		struct lg_error err;
+		if (state_of(dead) != LG_MEMBER_DEAD)
+			continue;
+		int code = lg_adopt(life->handle, dead, &err);
+		/* Another may be quicker, or the dead host itself. */
+		bool failing = (c->faults & (FAULT_DISK | FAULT_SCARCE)) && (code == LG_NOSPACE || code == LG_SYSTEM);
+		if (code != LG_OK && code != LG_INVALID && code != LG_INUSE && code != LG_UNAVAILABLE && !failing)
+			sim_fail(life->run->result, "adopt", "host %u: %s", life->host, err.message);
+	}
+}
+
+/* Asks for checkpoints while the workers run. */
+static void *checkpoints_main(void *argument)
+{
+	struct life *life = argument;
+	const struct sim_case *c = life->run->c;
+	for (unsigned i = 0; i < c->checkpoints; i++) {
+		struct lg_error err;
+		world_idle_nap(1 + random_below(&life->random, 2 * c->checkpoint_gap_ns));
+		int code = lg_checkpoint(life->handle, &err);
+		bool failing = (c->faults & FAULT_DISK) && (code == LG_NOSPACE || code == LG_SYSTEM);
+		if (code != LG_OK && code != LG_UNAVAILABLE && code != LG_FENCED && !failing)
+			sim_fail(life->run->result, "checkpoint", "host %u: %s", life->host, err.message);
+		adopt_dead(life);
+	}
+	life->working--;
+	return NULL;
+}
+
 static void run_workers(struct life *life)
 {
 	static const char *const names[MOST_WORKERS] = {"w0", "w1", "w2", "w3"};
@@ -198,18 +269,12 @@ static void run_workers(struct life *life)
 		life->working++;
 		world_spawn(life->process, names[i], worker_main, new_job(life, i, session));
 	}
+	if (run->c->logged && run->c->checkpoints) {
+		life->working++;
+		world_spawn(life->process, "ckpt", checkpoints_main, life);
+	}
 	while (life->working > 0)
 		world_idle_nap(LOOK_NS);
-}
-
-static uint64_t member_word(unsigned host, size_t which)
-{
-	return rules_look(POD_MEMBERS_OFFSET + host * sizeof(struct pod_member) + which);
-}
-
-static enum lg_member_state state_of(unsigned host)
-{
-	return (enum lg_member_state)(member_word(host, offsetof(struct pod_member, state)) & 0xff);
 }
 
 static void *host_main(void *argument)
@@ -227,11 +292,17 @@ static void *host_main(void *argument)
 		return NULL;
 	}
 	life->opened = true;
+	if (run->outages > 0)
+		load_ask_tickets(
+		        new_job(life, 0, SESSION_ASKS + (unsigned)(life->process - world.processes))->session, false);
 	run_workers(life);
 	life->finished = true;
 	while (run->phase != PHASE_CLOSE)
 		world_idle_nap(LOOK_NS);
 	count_host(life);
+	/* What could not be written is tried again; hosts close when it is. */
+	while (lg_host_log_state(life->handle, NULL) != LG_OK)
+		world_idle_nap(LATER_NS);
 	for (unsigned i = 0; i < run->c->workers; i++)
 		lg_worker_close(life->workers[i]);
 	code = lg_host_close(life->handle);
@@ -245,6 +316,8 @@ static void *reader_main(void *argument)
 {
 	struct job *job = argument;
 	load_read_all(job->session);
+	if (job->life->run->c->pod.durability == LG_DURABILITY_DISK)
+		load_ask_tickets(job->session, true);
 	job->life->run->read_all = true;
 	return NULL;
 }
@@ -255,6 +328,8 @@ static void start_host(struct run *run, unsigned host, bool again)
 	assert(run->life_count < MOST_LIVES);
 	struct life *life = &run->lives[run->life_count++];
 	*life = (struct life){.run = run, .host = host, .again = again, .process = world_start_process(host)};
+	life->random = c->world.seed * 64 + run->life_count;
+	run->now[host] = life;
 	life->process->skew_ns = c->skew_ns[host];
 	life->process->skew_ppm = c->skew_ppm[host];
 	world_spawn(life->process, "main", host_main, life);
@@ -284,7 +359,7 @@ static void begin_faults(struct run *run)
 	const struct sim_case *c = run->c;
 	for (unsigned i = 0; i < c->crash_count; i++) {
 		const struct sim_crash *crash = &c->crashes[i];
-		struct world_process *process = run->lives[crash->host].process;
+		struct world_process *process = run->now[crash->host]->process;
 		process->crash_keeps_lines = crash->keeps_lines;
 		if (crash->point == CRASH_POINT_COUNT)
 			process->crash_in = process->crash_in ? process->crash_in : crash->after;
@@ -307,7 +382,7 @@ static void wake_zombie(struct run *run, struct world_process *process)
 static void do_faults(struct run *run)
 {
 	const struct sim_case *c = run->c;
-	struct world_process *process = run->lives[c->stop_host].process;
+	struct world_process *process = run->now[c->stop_host < c->hosts ? c->stop_host : 0]->process;
 	bool due = c->stop_ns && run->loaded && !run->stopped_one && world.now >= run->loaded_at + c->stop_at;
 	/* What a zombie was in the middle of, it would finish: docs/durability.md. */
 	if (due && process->alive && (!c->zombie_leases || world_at_rest(process))) {
@@ -338,7 +413,7 @@ static void do_faults(struct run *run)
 static bool wait_until(struct run *run, bool (*done)(struct run *run), bool faults)
 {
 	/* Naps of unlike lengths: with one length it may always look while a service thread, of the same rhythm, is awake. */
-	for (uint64_t looks = 0; !failed(run); looks++) {
+	for (uint64_t looks = 0; !failed(run) && !world.dark; looks++) {
 		if (faults)
 			do_faults(run);
 		if (done(run))
@@ -399,13 +474,23 @@ static bool is_recovered(struct run *run)
 		        state != LG_MEMBER_LEFT && state != LG_MEMBER_FREE)
 			return false;
 	}
-	return true;
+	bool adoptable = false;
+	run->owners_away = false;
+	for (uint32_t p = 0; p < info.config.partitions; p++) {
+		enum lg_member_state state = info.member[info.partition_owner[p]].state;
+		run->owners_away |= state != LG_MEMBER_LIVE;
+		adoptable |= state == LG_MEMBER_DEAD || state == LG_MEMBER_RECOVERING;
+	}
+	/* Their rows are others' to bring back; not those of one who has died before the pod knew of him. */
+	return !adoptable || !run->c->logged || !run->c->host.adopt_after_ms;
 }
 
 /* Who has outlived his end until now lives. From here on rows are there, but those of an owner that did not come back. */
 static void end_faults(struct run *run)
 {
 	sim_points_disarm();
+	files_end_faults();
+	world.power_in = 0;
 	world.plan.starved = WORLD_HOSTS;
 	run->load.outages = false;
 	run->load.settled = true;
@@ -417,6 +502,8 @@ static void end_faults(struct run *run)
 		if (away && !(run->c->spectator && life->host == run->c->hosts - 1))
 			run->load.outages = true;
 	}
+	if (run->c->logged)
+		run->load.outages = run->owners_away;
 }
 
 static bool is_closed(struct run *run)
@@ -450,18 +537,112 @@ static void judge_now(struct run *run, const char *when)
 	world.frozen = world.stuck;
 }
 
+/* The power goes at some moment from now on, if it is to go in this life of the pod. */
+static void plan_outage(struct run *run)
+{
+	const struct sim_power *power = &run->c->powers[run->outages];
+	if (run->outages >= run->c->power_count || run->life_count + run->c->hosts > MOST_LIVES)
+		return;
+	if (power->at == POWER_AT_STEP)
+		world.power_in = power->after;
+	else if (power->at == POWER_AT_CALL)
+		files_arm_power(power->after);
+	else if (power->at == POWER_AT_POINT)
+		sim_point_arm_power(power->point, power->after);
+}
+
+static void *recoverer_main(void *argument)
+{
+	struct run *run = argument;
+	struct lg_recovery recovery;
+	struct lg_error err = {0};
+	int code = lg_pod_recover(run->uri, run->data, run->emulate, &recovery, &err);
+	while ((run->c->faults & FAULT_DISK) && (code == LG_NOSPACE || code == LG_SYSTEM)) {
+		world_nap(LATER_NS);
+		code = lg_pod_recover(run->uri, run->data, run->emulate, &recovery, &err);
+	}
+	if (code != LG_OK)
+		sim_fail(run->result, "recover", "%s", err.message);
+	else if (recovery.first_epoch < recovery.last_epoch || recovery.last_epoch < recovery.durable_epoch)
+		sim_fail(run->result, "recover",
+		        "the pod goes on behind epoch %" PRIu64 ", logs know of %" PRIu64 ", durable is %" PRIu64,
+		        recovery.first_epoch, recovery.last_epoch, recovery.durable_epoch);
+	run->recovered = true;
+	return NULL;
+}
+
+static bool has_recovered(struct run *run)
+{
+	return run->recovered || !run->recoverer.process->alive;
+}
+
+/* A process brings the pod back; one that dies at it leaves an unfinished region, which is removed. */
+static bool recover_pod(struct run *run, const struct sim_power *power)
+{
+	uint64_t dies = power->recoverer_dies;
+	for (run->recovered = false; !run->recovered; dies = 0) {
+		run->recoverer = (struct life){.run = run, .process = world_start_process(run->c->hosts)};
+		run->recoverer.process->crash_in = dies;
+		world_spawn(run->recoverer.process, "recovers", recoverer_main, run);
+		if (!wait_until(run, has_recovered, false))
+			return false;
+		if (!run->recovered)
+			sim_region_lose();
+	}
+	run->recoverer.process->alive = false;
+	run->result->counts.pod_recoveries++;
+	return true;
+}
+
+/* All are gone, and pod memory is; of the disk what it kept. */
+static bool bring_back(struct run *run)
+{
+	const struct sim_power *power = &run->c->powers[run->outages++];
+	load_close_lost(&run->load);
+	run->load.outages = true; /* hosts open one after the other */
+	sim_points_disarm();
+	files_lose_power();
+	sim_region_lose();
+	rules_lose_region();
+	for (unsigned i = 0; i < run->life_count; i++)
+		run->lives[i].closed = true;
+	memset(run->died_at, 0, sizeof run->died_at);
+	world_power_on();
+	if (!power->self && !recover_pod(run, power))
+		return false;
+	plan_outage(run);
+	for (unsigned host = 0; host < run->c->hosts; host++)
+		start_host(run, host, false);
+	return true;
+}
+
+/* One life of the pod, until all is done and nobody is missed. False: it ended early. */
+static bool live(struct run *run)
+{
+	if (run->c->early && run->outages == 0)
+		begin_faults(run);
+	if (!wait_until(run, is_loaded, true))
+		return false;
+	if (run->outages == 0) {
+		if (!run->c->early)
+			begin_faults(run);
+		files_begin_faults();
+		plan_outage(run);
+	}
+	if (!wait_until(run, work_is_done, true) || !wait_until(run, is_recovered, true))
+		return false;
+	if (run->outages < run->c->power_count && run->c->powers[run->outages].at == POWER_AT_REST)
+		world_power_off();
+	return !world.dark;
+}
+
 static bool drive(struct run *run)
 {
 	for (unsigned host = 0; host < run->c->hosts; host++)
 		start_host(run, host, false);
-	if (run->c->early)
-		begin_faults(run);
-	if (!wait_until(run, is_loaded, true))
-		return false;
-	if (!run->c->early)
-		begin_faults(run);
-	if (!wait_until(run, work_is_done, true) || !wait_until(run, is_recovered, true))
-		return false;
+	while (!live(run))
+		if (failed(run) || !world.dark || !bring_back(run))
+			return false;
 	end_faults(run);
 	struct life *reader = lowest_living(run);
 	assert(reader);
@@ -497,7 +678,9 @@ static void create_pod(struct run *run)
 	struct lg_error err = {0};
 	snprintf(run->uri, sizeof run->uri, "shm:pod");
 	snprintf(run->emulate, sizeof run->emulate, "incoherent:%" PRIu64, run->c->cache_seed);
+	snprintf(run->data, sizeof run->data, FILES_ROOT "/data");
 	config.emulate = run->emulate;
+	config.data = run->c->logged ? run->data : NULL;
 	world.frozen = true;
 	int code = lg_pod_create(run->uri, &config, &err);
 	for (unsigned more = 0; code == LG_NOSPACE && (run->c->faults & FAULT_SCARCE) && more < 4; more++) {
@@ -527,6 +710,16 @@ static void count(struct run *run)
 	counts->stops = world.stops;
 	counts->zombies = world.fenced;
 	counts->skewed = (run->c->faults & FAULT_SKEW) != 0;
+	counts->logged = run->c->logged;
+	counts->outages = world.outages;
+	counts->tickets = run->load.tickets.count;
+	counts->told = run->load.tickets.told;
+	counts->undone = run->load.tickets.undone;
+	counts->syncs = files_counts()->syncs;
+	counts->stalls = files_counts()->stalls;
+	counts->disk_full = files_counts()->no_room;
+	counts->disk_errors = files_counts()->write_errors + files_counts()->sync_errors;
+	counts->short_writes = files_counts()->short_writes;
 	counts->scarce = (run->c->faults & FAULT_SCARCE) != 0;
 	for (unsigned i = 0; i < run->life_count; i++)
 		counts->restarts_refused += run->lives[i].refused;
@@ -545,7 +738,8 @@ void sim_run(const struct sim_case *c, FILE *trace, bool accesses, struct sim_re
 	run.result = result;
 	trace_begin(trace, accesses);
 	sim_points_begin();
-	rules_begin(result);
+	rules_begin(result, c->logged);
+	files_begin(&c->disk);
 	world_begin(&c->world);
 	world.machines = c->zombie_leases != 0;
 	load_begin(&run.load, c);
@@ -562,6 +756,7 @@ void sim_run(const struct sim_case *c, FILE *trace, bool accesses, struct sim_re
 	result->trace = trace_number();
 	world_end();
 	load_end(&run.load);
+	files_end();
 	sim_os_reset();
 	sim_heap_reset();
 }

@@ -10,6 +10,8 @@ struct sim_counts {
 	uint64_t seeds, steps, switches, preempted, commits, conflicts, refusals, audits;
 	uint64_t crashes, kills, stops, zombies, restarts, restarts_refused, skewed, scarce, recoveries, redone,
 	        freed_words;
+	uint64_t logged, outages, pod_recoveries, tickets, told, undone, rows_rebuilt, checkpoints;
+	uint64_t syncs, stalls, disk_full, disk_errors, short_writes;
 	uint64_t moved_in, moved_out, requests, stale_reads, checks, word_checks, rule_checks;
 	uint64_t point_visits[CRASH_POINT_COUNT], point_crashes[CRASH_POINT_COUNT];
 };

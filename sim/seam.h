@@ -10,6 +10,7 @@
 #ifndef LIGER_SIM_SEAM_H
 #define LIGER_SIM_SEAM_H
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -29,6 +30,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../sim/files.h"
 #include "../sim/os.h"
 
 /* Time, waiting, threads */
@@ -56,23 +58,39 @@
 #define kill   sim_kill
 
 /* Memory, and the files that pods are made of */
-#define malloc          sim_malloc
-#define calloc          sim_calloc
-#define realloc         sim_realloc
-#define free            sim_free
-#define aligned_alloc   sim_aligned_alloc
-#define posix_memalign  sim_posix_memalign
-#define mmap            sim_mmap
-#define munmap          sim_munmap
-#define madvise         sim_madvise
-#define shm_open        sim_shm_open
-#define shm_unlink      sim_shm_unlink
-#define flock           sim_flock
-#define fopen           sim_fopen
+#define malloc         sim_malloc
+#define calloc         sim_calloc
+#define realloc        sim_realloc
+#define free           sim_free
+#define aligned_alloc  sim_aligned_alloc
+#define posix_memalign sim_posix_memalign
+#define mmap           sim_mmap
+#define munmap         sim_munmap
+#define madvise        sim_madvise
+#define shm_open       sim_shm_open
+#define shm_unlink     sim_shm_unlink
+#define fopen          sim_fopen
+#define getrandom      sim_getrandom
+#define getenv         sim_getenv
+
+/* Files. src/recovery/log_io_uring.c is left out of the build: there is no such ring here (files.c). */
+#define open            sim_open
+#define close           sim_close
+#define read            sim_read
+#define pread           sim_pread
+#define pwrite          sim_pwrite
+#define ftruncate       sim_ftruncate
 #define posix_fallocate sim_posix_fallocate
-#define getrandom       sim_getrandom
-#define getenv          sim_getenv
-/* A file without a name is one of ours. As macros with arguments: there are structs of these names. */
+#define fdatasync       sim_fdatasync
+#define fsync           sim_fsync
+#define rename          sim_rename
+#define unlink          sim_unlink
+#define mkdir           sim_mkdir
+#define opendir         sim_opendir
+#define readdir         sim_readdir
+#define closedir        sim_closedir
+#define flock           sim_flock
+/* As a macro with arguments: there is a struct of this name. */
 #define fstat(fd, st) sim_fstat(fd, st)
 
 #ifndef LG_SIM_MODEL

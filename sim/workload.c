@@ -15,13 +15,16 @@ enum {
 	MOST_ATTEMPT_IDS = 10000,
 	KEY_BYTES = 40,
 	VALUE_BYTES = 2048,
-	MOST_ROWS = 64,  /* more than a table has */
+	MOST_ROWS = 64, /* more than a table has */
+	SYNC_MS = 20000,
+	AGAIN_NS = 5000000,
 	GIVEN_UP = 1000, /* codes of ours: a change of mind; a claim that failed */
 	FAILED,
 };
 
 struct load_session {
 	struct load *load;
+	struct lg_host *host;
 	struct lg_worker *worker;
 	struct lg_table *tables[LOAD_TABLES];
 	unsigned number;
@@ -519,9 +522,15 @@ static void check_audit(struct load_session *s)
 static bool is_allowed(const struct load *load, int code)
 {
 	return code == LG_OK || code == LG_CONFLICT || code == GIVEN_UP || code == FAILED ||
-	       (code == LG_NOSPACE && (load->plan->faults & FAULT_SCARCE)) ||
+	       (code == LG_NOSPACE && (load->plan->faults & (FAULT_SCARCE | FAULT_DISK))) ||
+	       (code == LG_SYSTEM && (load->plan->faults & FAULT_DISK)) ||
 	       (code == LG_FENCED && (load->plan->faults & FAULT_ZOMBIE)) ||
 	       (code == LG_UNAVAILABLE && (load->outages || (world.crashes > 0 && !load->settled)));
+}
+
+static bool has_tickets(const struct load_session *s)
+{
+	return s->load->plan->pod.durability == LG_DURABILITY_DISK;
 }
 
 static void settle(struct load_session *s, int code)
@@ -530,12 +539,27 @@ static void settle(struct load_session *s, int code)
 	if (code == LG_OK)
 		check_audit(s);
 	close_attempt(s, code == LG_OK ? HISTORY_COMMITTED : HISTORY_ABORTED);
+	if (code == LG_OK && has_tickets(s))
+		tickets_add(&load->tickets, s->number, lg_last_ticket(s->worker), load->history.txn_count - 1);
 	load->commits += code == LG_OK;
 	load->conflicts += code == LG_CONFLICT;
 	load->refusals += code == LG_NOSPACE || code == LG_UNAVAILABLE;
 	if (!is_allowed(load, code) && load->failure[0] == '\0')
 		snprintf(load->failure, sizeof load->failure, "session %u: a transaction ended with code %d: %s",
 		        s->number, code, lg_strerror(code));
+}
+
+/* One that waits; when it is not told, it asks whether it is a commit at all. */
+static int commit_durable(struct load_session *s, struct lg_txn *txn)
+{
+	enum lg_outcome outcome = LG_OUTCOME_ABORTED;
+	int code = lg_commit_durable(txn);
+	bool asks = code == LG_NOSPACE || code == LG_SYSTEM || code == LG_FENCED;
+	if (asks && lg_status(s->host, lg_last_ticket(s->worker), &outcome) == LG_OK && outcome != LG_OUTCOME_ABORTED)
+		return LG_OK;
+	if (code == LG_OK && lg_last_ticket(s->worker).epoch > lg_durable_epoch(s->host))
+		fail(s, 0, 0, "lg_commit_durable() came back before it was durable");
+	return code;
 }
 
 /* Without lg_run(): one that loses is given up. */
@@ -547,9 +571,34 @@ static int run_once(struct load_session *s)
 		return code;
 	code = random_body(txn, s);
 	if (code == LG_OK)
-		return lg_commit(txn);
+		return has_tickets(s) && below(s, 6) == 0 ? commit_durable(s, txn) : lg_commit(txn);
 	lg_abort(txn);
 	return code;
+}
+
+static void tell(struct load_session *s)
+{
+	struct lg_ticket last = lg_last_ticket(s->worker);
+	tickets_tell(&s->load->tickets, s->number, last.life, lg_durable_epoch(s->host));
+}
+
+/* Now and then a session waits until what it did last is durable, or asks; and it sees how far the pod has come. */
+static void ask_for_last(struct load_session *s)
+{
+	struct lg_ticket last = lg_last_ticket(s->worker);
+	enum lg_outcome outcome = LG_OUTCOME_PENDING;
+	uint64_t kind = below(s, 8);
+	int code = LG_OK;
+	if (kind == 0)
+		code = lg_wait(s->host, last, 1 + (uint32_t)below(s, 20));
+	else if (kind == 1)
+		code = lg_status(s->host, last, &outcome);
+	bool failing = (s->load->plan->faults & FAULT_DISK) && (code == LG_NOSPACE || code == LG_SYSTEM);
+	if (outcome == LG_OUTCOME_ABORTED)
+		fail(s, 0, 0, "lg_status() calls a commit aborted in its own life");
+	else if (code != LG_OK && code != LG_UNAVAILABLE && code != LG_FENCED && !failing)
+		fail(s, 0, 0, "lg_wait() for a commit fails");
+	tell(s);
 }
 
 static bool is_dropped(const struct load_session *s, unsigned txn)
@@ -572,6 +621,8 @@ void load_run(struct load_session *s, unsigned txns)
 		s->last_end = world.step;
 		int code = below(s, 2) ? run_once(s) : lg_run(s->worker, random_body, s);
 		settle(s, code);
+		if (code == LG_OK && has_tickets(s))
+			ask_for_last(s);
 		if (code == LG_FENCED)
 			break;
 		if (below(s, 8) == 0)
@@ -616,6 +667,13 @@ void load_fill(struct load_session *s)
 {
 	for (uint32_t table = 0; table < LOAD_TABLES; table++)
 		each_row(s, table, table < LOAD_LISTS ? 2 : 1, fill_body);
+	if (!s->load->plan->logged || s->load->failure[0] != '\0')
+		return;
+	int code = lg_sync(s->host, SYNC_MS);
+	if (code != LG_OK)
+		fail(s, 0, 0, "lg_sync() of what was loaded fails");
+	else if (has_tickets(s))
+		tell(s);
 }
 
 static int read_body(struct lg_txn *txn, void *argument)
@@ -663,12 +721,13 @@ void load_begin(struct load *load, const struct sim_case *plan)
 void load_end(struct load *load)
 {
 	history_free(&load->history);
+	tickets_free(&load->tickets);
 	for (unsigned i = 0; i < load->session_count; i++)
 		free(load->sessions[i]);
 }
 
-struct load_session *load_session(
-        struct load *load, unsigned number, struct lg_worker *worker, struct lg_table *tables[LOAD_TABLES])
+struct load_session *load_session(struct load *load, unsigned number, struct lg_host *host, struct lg_worker *worker,
+        struct lg_table *tables[LOAD_TABLES])
 {
 	assert(load->session_count < LOAD_SESSIONS);
 	struct load_session *s = calloc(1, sizeof *s);
@@ -678,12 +737,28 @@ struct load_session *load_session(
 	}
 	load->sessions[load->session_count++] = s;
 	s->load = load;
+	s->host = host;
 	s->worker = worker;
 	memcpy(s->tables, tables, sizeof s->tables);
 	s->number = number;
 	s->random = load->plan->world.seed * 1000003 + s->number;
 	s->next_id = ((uint64_t)s->number << 32) + 1;
 	return s;
+}
+
+void load_ask_tickets(struct load_session *s, bool at_end)
+{
+	struct load *load = s->load;
+	char failure[sizeof load->failure];
+	/* What could not be written is tried again once a second. */
+	while (at_end && lg_host_log_state(s->host, NULL) != LG_OK)
+		world_idle_nap(AGAIN_NS);
+	if (at_end && lg_sync(s->host, SYNC_MS) != LG_OK)
+		fail(s, 0, 0, "lg_sync() at the end fails");
+	if (!tickets_ask(&load->tickets, &load->history, s->host, lg_last_ticket(s->worker).life, at_end, failure,
+	            sizeof failure) &&
+	        load->failure[0] == '\0')
+		memcpy(load->failure, failure, sizeof failure);
 }
 
 void load_close_lost(struct load *load)

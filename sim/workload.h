@@ -13,12 +13,13 @@
 #include <liger.h>
 
 #include "case.h"
+#include "tickets.h"
 #include "../tests/checker/history.h"
 
 enum {
 	LOAD_LISTS = 2,
 	LOAD_TABLES = 3,
-	LOAD_SESSIONS = 64,
+	LOAD_SESSIONS = 256,
 	LOAD_MOST_IDS = 24, /* a list that long is deleted, not appended to */
 	LOAD_FIRST_BALANCE = 100,
 };
@@ -28,6 +29,7 @@ struct load_session;
 struct load {
 	const struct sim_case *plan;
 	struct history history;
+	struct tickets tickets;
 	struct load_session *sessions[LOAD_SESSIONS];
 	unsigned session_count;
 	bool outages;    /* a host is lost, or slow, or may be: rows may be LG_UNAVAILABLE */
@@ -45,14 +47,16 @@ int load_tables(
         struct lg_host *host, const struct sim_case *plan, struct lg_table *tables[LOAD_TABLES], struct lg_error *err);
 
 /* `number`: nobody else's in this history; it is what its random choices depend on. */
-struct load_session *load_session(
-        struct load *load, unsigned number, struct lg_worker *worker, struct lg_table *tables[LOAD_TABLES]);
-/* Half of the lists, all of the accounts. */
+struct load_session *load_session(struct load *load, unsigned number, struct lg_host *host, struct lg_worker *worker,
+        struct lg_table *tables[LOAD_TABLES]);
+/* Half of the lists, all of the accounts; durable, where there are tickets. */
 void load_fill(struct load_session *s);
 /* So many random transactions. */
 void load_run(struct load_session *s, unsigned txns);
 /* Every row, each in a transaction of its own; then the accounts. */
 void load_read_all(struct load_session *s);
+/* What became of the tickets of earlier lives; at the end also of this one's. */
+void load_ask_tickets(struct load_session *s, bool at_end);
 /* Sessions whose host died: what they were at is of unknown outcome, if they had asked for its commit. */
 void load_close_lost(struct load *load);
 

@@ -159,6 +159,8 @@ static bool pass(void)
 		wake_sleepers();
 	if (world.step >= world.plan.most_steps)
 		give_up();
+	if (world.power_in && !world.frozen && --world.power_in == 0)
+		world_power_off();
 	return !world.frozen;
 }
 
@@ -311,22 +313,47 @@ unsigned world_spawn(struct world_process *process, const char *name, void *(*ru
 	return number;
 }
 
-void world_crash(struct world_process *process)
+static void end_process(struct world_process *process)
 {
-	bool own = world_process() == process;
 	assert(process->alive);
 	process->alive = false;
 	process->crash_in = 0;
-	world.crashes++;
-	trace_text("host %u dies", process->host);
 	for (unsigned i = 0; i < world.fiber_count; i++)
 		if (world.fibers[i].process == process && world.fibers[i].state != FIBER_ENDED)
 			world.fibers[i].state = FIBER_LOST;
 	if (process->memory && !process->crash_keeps_lines)
 		incoherent_lose_cache(process->memory);
 	process->memory = NULL;
+}
+
+void world_crash(struct world_process *process)
+{
+	bool own = world_process() == process;
+	world.crashes++;
+	trace_text("host %u dies", process->host);
+	end_process(process);
 	if (own)
 		leave(true);
+}
+
+void world_power_off(void)
+{
+	trace_text("the power goes");
+	world.outages++;
+	world.dark = true;
+	world.power_in = 0;
+	for (unsigned i = 0; i < world.process_count; i++)
+		if (world.processes[i].alive)
+			end_process(&world.processes[i]);
+	world.fibers[0].state = FIBER_READY;
+	go_on_with(&world.fibers[0]);
+}
+
+void world_power_on(void)
+{
+	assert(world.dark && world.running == &world.fibers[0]);
+	world.dark = false;
+	world.fiber_count = 1;
 }
 
 void world_begin(const struct world_plan *plan)

@@ -17,7 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { WORLD_FIBERS = 96, WORLD_PROCESSES = 32, WORLD_HOSTS = 8, WORLD_FIRST_PID = 1000 };
+enum { WORLD_FIBERS = 96, WORLD_PROCESSES = 64, WORLD_HOSTS = 8, WORLD_FIRST_PID = 1000 };
 
 enum world_policy { POLICY_RANDOM, POLICY_PCT, POLICY_STARVE, POLICY_COUNT };
 const char *policy_name(enum world_policy policy);
@@ -76,11 +76,13 @@ struct world {
 	uint64_t fine_left; /* fine points until the next turn; 0: there are none */
 	uint64_t switches, preempted;
 	bool began, frozen, stuck, machines; /* machines: each host is of one of its own */
+	bool dark;                           /* the power of the whole pod is gone */
+	uint64_t power_in;                   /* it goes after so many steps; 0: not planned */
 	uint64_t pct_change[PCT_MOST_DEPTH];
 	unsigned pct_changes;
 	int64_t pct_lowest;
-	uint64_t crashes, kills, stops; /* kills: by other hosts, which had lost patience */
-	uint64_t fenced;                /* declared dead by others while they stood still */
+	uint64_t crashes, kills, stops, outages; /* kills: by other hosts, which had lost patience */
+	uint64_t fenced;                         /* declared dead by others while they stood still */
 };
 extern struct world world;
 
@@ -130,6 +132,10 @@ uint64_t world_clock(void);
 
 /* The process ends here and now, and all its fibers. Does not return when the running one is among them. */
 void world_crash(struct world_process *process);
+/* The power goes: all processes end here and now; the driver goes on, in the dark. */
+void world_power_off(void);
+/* And comes back: there are no processes, and only the driver. */
+void world_power_on(void);
 /* Whether every fiber but the driver has ended, or is idle; of one process, or of all (NULL). */
 bool world_at_rest(const struct world_process *of);
 

@@ -89,10 +89,10 @@ int emulation_begin(
 	return code;
 }
 
-static void end(struct pod_emulation *emulation, struct region *region, void (*close)(struct emu_pod *pod))
+static void end(struct pod_emulation *emulation, struct region *region, void (*leave)(struct emu_pod *pod))
 {
 	if (emulation->pod)
-		close(emulation->pod);
+		leave(emulation->pod);
 	if (emulation->raw) {
 		int failed = munmap(region->base, region->bytes);
 		assert(!failed);

@@ -44,7 +44,11 @@
 	M(SKIP_LEAF_VALIDATION, "leaves are not validated at commit")                                                  \
 	M(OWN_WRITE_KEY, "a stale slot that leads to a row which this transaction writes is taken for the key's")      \
 	M(UNWATCHED_PLACEHOLDER, "a remote placeholder is not watched as a read")                                      \
-	M(FENCED_BEGIN, "a transaction begins although its host has just seen that it was declared dead")
+	M(FENCED_BEGIN, "a transaction begins although its host has just seen that it was declared dead")              \
+	M(LOG_SYNC, "a batch of the log counts when it is written, not when it is synced (pwrite)")                    \
+	M(LOG_NAME_SYNC, "a segment of the log is used before its name is durable")                                    \
+	M(CHECKPOINT_SYNC, "a checkpoint gets its name before its bytes are durable")                                  \
+	M(CHECKPOINT_LAST, "a checkpoint counts although not all that is in it is durable in the pod")
 
 enum lg_mutant {
 #define LG_MUTANT_ENUM(name, text) LG_MUTANT_##name,

@@ -6,6 +6,7 @@
 #include "cxl/crash_point.h"
 #include "engine/table.h"
 #include "recovery/checkpoint_dir.h"
+#include "recovery/checkpoint_reader.h"
 #include "recovery/rebuild.h"
 #include "recovery/return.h"
 #include "recovery/stream.h"
@@ -161,6 +162,28 @@ static void remove_checkpoint(struct log_io *io, const char *directory, unsigned
 	}
 }
 
+bool adopt_is_needed(const struct lg_worker *w, unsigned host)
+{
+	char path[LOG_PATH_BYTES];
+	struct checkpoint_reader *reader;
+	struct checkpoint_reader_options options;
+	checkpoint_reader_options_init(&options);
+	options.cookie = w->host->geometry->cookie;
+	options.host = host;
+	int code = log_dir_name(w->host->stream->directory, host, path, sizeof path, NULL);
+	if (code == LG_OK)
+		code = checkpoint_reader_open(path, &options, &reader, NULL);
+	if (code != LG_OK)
+		return code != LG_NOTFOUND; /* one that cannot be read is left to people */
+	uint64_t first = checkpoint_reader_info(reader)->first_epoch;
+	checkpoint_reader_close(reader);
+	/* An adopter's is lowered to this before the map changes, and raised by its next checkpoint only. */
+	for (unsigned other = 0; other < w->host->geometry->host_count; other++)
+		if (adopt_owns(&w->port, other) && member_log_word(&w->port, other, MEMBER_CHECKPOINT_EPOCH) <= first)
+			return true;
+	return false;
+}
+
 void adopt_clean(struct lg_worker *w)
 {
 	struct log_io *io;
@@ -169,7 +192,7 @@ void adopt_clean(struct lg_worker *w)
 	for (unsigned host = 0; host < w->host->geometry->host_count; host++) {
 		enum lg_member_state state = member_state(&w->port, host, NULL);
 		if (host != w->host_id && (state == LG_MEMBER_DEAD || state == LG_MEMBER_LEFT) &&
-		        !adopt_owns(&w->port, host))
+		        !adopt_owns(&w->port, host) && !adopt_is_needed(w, host))
 			remove_checkpoint(io, w->host->stream->directory, host);
 	}
 	log_io_close(io);

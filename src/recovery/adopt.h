@@ -11,7 +11,8 @@
  *
  * Crash: before 5, whoever finds the claim abandoned calls the host dead again. In 5, some partitions are this host's and
  * are rebuilt when it comes back, the others can be adopted anew. Before 8, the old checkpoint is still there, and is read by
- * whoever rebuilds this host's rows (rebuild.h); the logs are kept.
+ * whoever rebuilds this host's rows (rebuild.h); the logs are kept. Nobody removes it, and the dead host, if it comes back before 8,
+ * replaces it by none of its own, as long as a host that owns partitions needs logs from as far back as it (adopt_is_needed).
  */
 #ifndef LIGER_RECOVERY_ADOPT_H
 #define LIGER_RECOVERY_ADOPT_H
@@ -22,8 +23,10 @@
  * LG_OK; LG_INVALID (it is alive, or is this host, or owns nothing); LG_INUSE (somebody else is at it, or it is coming
  * back); LG_UNAVAILABLE; LG_CORRUPT; LG_NOSPACE; LG_SYSTEM. */
 int adopt_partitions(struct lg_worker *w, unsigned dead, const _Atomic bool *stopping, struct lg_error *err);
-/* When this host has made a checkpoint since: removes those of hosts that own nothing, and are not members. */
+/* After a checkpoint of this host: removes those of hosts that own nothing, are not members, and are not needed any more. */
 void adopt_clean(struct lg_worker *w);
+/* Whether the checkpoint of a host that owns nothing may be the only one with rows that others have adopted. */
+bool adopt_is_needed(const struct lg_worker *w, unsigned host);
 
 /* Whether a host owns partitions. */
 bool adopt_owns(const struct cxl_port *port, unsigned host);

@@ -144,6 +144,15 @@ static void check_slots(struct directory_check *d)
 	}
 }
 
+/* A host that has died keeps its extents, unless another has adopted its partitions: then its directory is nobody's. */
+static bool was_adopted(const struct check *check, unsigned host)
+{
+	for (uint64_t extent = 0; extent < check->geometry->extent_count; extent++)
+		if (check->extent_owner[extent] == host)
+			return false;
+	return check->hosts[host] == CHECK_GONE;
+}
+
 static void check_directory(struct directory_check *d)
 {
 	struct check *check = d->check;
@@ -151,7 +160,8 @@ static void check_directory(struct directory_check *d)
 	struct check_place place = {.rule = "directory.root", .offset = root, .host = (int)d->host, .table = -1};
 	if (line_fresh_tag(&check->port, root) == 0)
 		return;
-	if (check->hosts[d->host] == CHECK_AWAY || !is_of_this_incarnation(check, d->host)) {
+	if (check->hosts[d->host] == CHECK_AWAY || !is_of_this_incarnation(check, d->host) ||
+	        was_adopted(check, d->host)) {
 		check->report.directories_old++;
 		return;
 	}

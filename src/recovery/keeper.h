@@ -23,6 +23,7 @@ struct keeper {
 	pthread_t thread;
 	void *buffer;       /* room for a frame */
 	uint64_t log_bytes; /* of the log, when the last checkpoint began */
+	uint64_t youngest;  /* epoch of a version in the checkpoint that is just made */
 	_Atomic bool stopping;
 	_Atomic uint64_t checkpoints, checkpoint_bytes;
 	pthread_mutex_t lock; /* of what follows */

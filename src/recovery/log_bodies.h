@@ -20,10 +20,11 @@ static_assert(sizeof(struct log_table_body) == 80 && offsetof(struct log_table_b
 /* In the flags of such an entry: the load of this host's copy of a replicated table has ended. */
 #define LOG_TABLE_SEALED 1U
 
-/* A table in a checkpoint: this, and then as above, but without splits, which the catalog and the logs have. */
+/* A table in a checkpoint: this; then as above, but without splits, which the catalog and the logs have; then a bit for each
+ * partition of the pod: whether it was the host's, so that the checkpoint has all rows of it. */
 struct checkpoint_table_body {
-	uint32_t flags; /* LOG_TABLE_SEALED */
-	uint32_t zero;
+	uint32_t flags;       /* LOG_TABLE_SEALED */
+	uint32_t owned_bytes; /* of those bits: partition p's is bit p % 8 of byte p / 8; a multiple of 8 */
 };
 static_assert(sizeof(struct checkpoint_table_body) == 8, "durable");
 

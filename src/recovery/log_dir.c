@@ -187,8 +187,10 @@ static int check_order(const struct log_dir *dir, size_t i, struct lg_error *err
 	const struct log_segment *before = &dir->segments[i - 1], *s = &dir->segments[i];
 	char path[LOG_PATH_BYTES];
 	log_segment_path(dir, s->sequence, path);
-	if (s->incarnation < before->incarnation || s->first_batch < before->first_batch ||
-	        s->epoch_before < before->epoch_before)
+	/* Whoever goes on behind an empty segment writes the last batch before that once more. */
+	const bool copies = s->first_batch + 1 == before->first_batch;
+	const bool older = s->first_batch < before->first_batch || s->epoch_before < before->epoch_before;
+	if (s->incarnation < before->incarnation || (older && !copies))
 		return error_set(
 		        err, LG_CORRUPT, "%s, offset 0: its header is older than that of the segment before it", path);
 	return LG_OK;

@@ -15,6 +15,8 @@ enum { LOG_PATH_BYTES = 4096, LOG_NAME_BYTES = 64 };
 struct log_segment {
 	uint64_t sequence, incarnation, salt, bytes, first_batch, epoch_before;
 	bool unfinished, recycled;
+	uint64_t
+	        youngest; /* no entry that its writer has put in is of a later epoch, by log_note_epoch(); no header says it */
 };
 
 struct log_dir {

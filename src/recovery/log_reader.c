@@ -313,21 +313,26 @@ static int open_segment(struct log_reader *r, size_t index)
 	return LG_OK;
 }
 
+static int first_segment(struct log_reader *r, size_t index)
+{
+	const struct log_segment *first = &r->dir.segments[index];
+	r->found.epoch_before = r->found.last_epoch = first->epoch_before;
+	r->found.unfinished = first->unfinished;
+	r->found.next_batch = first->first_batch;
+	return open_segment(r, index);
+}
+
 /* Goes on with the first segment, or with the one behind the current; checks that it continues the log. */
 static int next_segment(struct log_reader *r)
 {
-	if (!r->segment) {
-		if (r->dir.count == 0)
-			return LG_END;
-		const struct log_segment *first = &r->dir.segments[r->index];
-		r->found.epoch_before = r->found.last_epoch = first->epoch_before;
-		r->found.unfinished = first->unfinished;
-		r->found.next_batch = first->first_batch;
-		return open_segment(r, r->index);
-	}
+	if (!r->segment)
+		return r->dir.count == 0 ? LG_END : first_segment(r, r->index);
 	if (r->index + 1 == r->dir.count)
 		return LG_END;
 	const struct log_segment *next = &r->dir.segments[r->index + 1];
+	/* The one before was empty, and the batch before that, which is copied here, was recycled. */
+	if (!r->has_last && next->first_batch + 1 == r->found.next_batch)
+		return first_segment(r, r->index + 1);
 	/* It was listed before the batches in front of it were read: they were durable then. */
 	if (next->first_batch > r->found.next_batch)
 		return error_set(&r->error, LG_CORRUPT,
@@ -458,6 +463,8 @@ int log_reader_open(
 	if (r->dir.count > 0) {
 		r->found.cookie = r->dir.cookie;
 		r->found.host = r->dir.host;
+		if (!options->last_only)
+			r->found.epoch_before = r->dir.segments[0].epoch_before;
 	}
 	*reader = r;
 	return LG_OK;

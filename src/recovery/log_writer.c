@@ -26,6 +26,11 @@ const char *log_writer_note(const struct log_writer *writer)
 	return writer->io->note;
 }
 
+void log_note_epoch(struct log_writer *writer, uint64_t epoch)
+{
+	writer->youngest = epoch > writer->youngest ? epoch : writer->youngest;
+}
+
 uint64_t log_gathered_bytes(const struct log_writer *writer)
 {
 	return writer->gathered.bytes;
@@ -189,6 +194,7 @@ static int start_first(struct log_writer *w)
 		if (code != LG_OK)
 			return code;
 	}
+	w->dir.segments[w->dir.count - 1].youngest = w->youngest;
 	struct log_batch_header *header = header_of(batch);
 	header->header_checksum = log_header_checksum(header, w->seed);
 	const struct log_io_write write = {

@@ -63,6 +63,10 @@ const char *log_writer_note(const struct log_writer *writer);
 int log_reserve(
         struct log_writer *writer, uint16_t type, uint16_t flags, uint32_t bytes, void **body, struct lg_error *err);
 
+/* An entry that was gathered is of this epoch. A batch may have entries of later epochs than the one that it completes: its segment
+ * is kept for as long as these are needed. */
+void log_note_epoch(struct log_writer *writer, uint64_t epoch);
+
 /* Bytes gathered so far. */
 uint64_t log_gathered_bytes(const struct log_writer *writer);
 

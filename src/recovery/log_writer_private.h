@@ -33,7 +33,8 @@ struct log_writer {
 	uint64_t position; /* in it, where the next batch goes */
 	uint64_t next_spare, next_batch;
 	uint64_t durable_epoch, submitted_epoch;
-	bool unfinished; /* the last durable batch completes no epoch */
+	uint64_t youngest; /* log_note_epoch() */
+	bool unfinished;   /* the last durable batch completes no epoch */
 
 	struct log_batch fixed[LOG_IO_BUFFERS];
 	bool fixed_used[LOG_IO_BUFFERS];

@@ -20,7 +20,8 @@ enum { FIRST_BUCKETS = 1 << 16, ROWS_A_TURN = 1024, ENTRIES_A_TURN = 4096, WRITE
 struct change {
 	struct change *next; /* in the order in which they were read, the last first */
 	uint64_t version;
-	uint8_t kind; /* enum redo_kind */
+	uint64_t known; /* its epoch; of a row of a checkpoint, the first of which that needs logs */
+	uint8_t kind;   /* enum redo_kind */
 	uint16_t ranges;
 	uint32_t val_bytes, data_bytes;
 	uint8_t data[];
@@ -48,9 +49,17 @@ struct rebuild {
 	struct changed_row **buckets;
 	size_t bucket_count, row_count;
 	struct changed_row *first, **last; /* in the order in which they were met */
-	uint64_t first_epoch;              /* logs are needed from it on */
-	uint64_t bytes, rows;              /* read; put into trees */
-	uint8_t *value;                    /* room for one */
+	uint64_t first_epoch;              /* logs are needed from it on: rebuilt.first_epoch */
+	/* Of each partition, from which epoch on its rows need the logs: what is older is in the youngest checkpoint that has the
+	 * partition, or its row was deleted, which a segment may have said that is gone. 0: no checkpoint has it. */
+	uint64_t *since;
+	uint64_t since_copies; /* the same of this host's copies of replicated tables */
+	uint64_t rows_from;    /* the least of `since`; UINT64_MAX: there are no partitions */
+	/* Which copies are whole in this host's checkpoint; and that its log does not go back to the load of the others, since it
+	 * owned nothing for a while, and nobody keeps a log for its copies then. */
+	bool whole[LG_MAX_TABLES], copies_gone;
+	uint64_t bytes, rows; /* read; put into trees */
+	uint8_t *value;       /* room for one */
 	struct change **order;
 	size_t order_room;
 	struct lg_error *err;
@@ -115,8 +124,11 @@ static void free_changes(struct change *change)
 }
 
 /* What is older than a whole value is not kept; the rest is put into order at the end (make_value). */
-static bool add_change(struct changed_row *row, const struct redo_view *view, uint64_t version)
+static bool add_change(struct changed_row *row, const struct redo_view *view, uint64_t version, uint64_t known)
 {
+	for (struct change *met = row->changes; met && version == row->whole; met = met->next)
+		if (met->version == version && met->known < known)
+			met->known = known; /* a younger checkpoint has it too */
 	if (version <= row->whole)
 		return true; /* also: met before */
 	uint32_t bytes = view->kind == REDO_DEL ? 0 : view->write->data_bytes;
@@ -133,6 +145,7 @@ static bool add_change(struct changed_row *row, const struct redo_view *view, ui
 	}
 	*change = (struct change){.next = row->changes,
 	        .version = version,
+	        .known = known,
 	        .kind = (uint8_t)view->kind,
 	        .ranges = view->write->ranges,
 	        .val_bytes = view->write->val_bytes,
@@ -187,10 +200,15 @@ static int take_writes(struct rebuild *r, struct arriving *a, uint64_t version)
 		room = row != NULL;
 	}
 	for (unsigned i = 0; i < a->count && room; i++)
-		room = add_change(a->write[i].row, &a->write[i].view, version);
+		room = add_change(a->write[i].row, &a->write[i].view, version, version_epoch(version));
 	a->count = 0;
 	return room ? LG_OK
 	            : error_set(r->err, LG_NOSPACE, "no private memory to rebuild the rows of host %u", r->to->owner);
+}
+
+static uint64_t needed_from(const struct rebuild *r, uint32_t table, uint32_t partition)
+{
+	return r->tables[table]->def.by == LG_REPLICATED ? r->since_copies : r->since[partition];
 }
 
 static int take_record(struct rebuild *r, const struct log_entry *entry)
@@ -212,6 +230,8 @@ static int take_record(struct rebuild *r, const struct log_entry *entry)
 			return survey_damaged(entry, "a row of a table that the pod does not have", r->err);
 		/* Of one that others have made since this began: our partitions have no rows of it. */
 		if (!r->tables[view.write->table] || !is_ours(r, &view, record->host))
+			continue;
+		if (version_epoch(record->version) < needed_from(r, view.write->table, view.write->partition))
 			continue;
 		uint32_t hash = hash_of(&view);
 		__builtin_prefetch(&r->buckets[hash & (r->bucket_count - 1)]);
@@ -238,7 +258,7 @@ static bool is_row_ours(const struct rebuild *r, const struct checkpoint_row *ro
 	return row->partition < table->def.partitions && tree_of(r, table, row->partition);
 }
 
-static int take_checkpoint_row(struct rebuild *r, const struct checkpoint_row *row)
+static int take_checkpoint_row(struct rebuild *r, const struct checkpoint_row *row, uint64_t first)
 {
 	struct redo_write write = {.table = (uint8_t)row->table,
 	        .kind = REDO_PUT,
@@ -248,41 +268,60 @@ static int take_checkpoint_row(struct rebuild *r, const struct checkpoint_row *r
 	        .data_bytes = (uint32_t)row->val.bytes};
 	struct redo_view view = {.write = &write, .kind = REDO_PUT, .key = row->key, .data = row->val.data};
 	struct changed_row *changed = find_row(r, &view, hash_of(&view));
-	if (!changed || !add_change(changed, &view, row->version))
+	if (!changed || !add_change(changed, &view, row->version, first))
 		return error_set(r->err, LG_NOSPACE, "no private memory to rebuild the rows of host %u", r->w->host_id);
 	return LG_OK;
 }
 
-static void take_checkpoint_table(struct rebuild *r, const struct checkpoint_entry *entry, unsigned host)
+static void covers(struct rebuild *r, uint32_t partition, uint64_t first)
+{
+	r->since[partition] = first > r->since[partition] ? first : r->since[partition];
+}
+
+static void take_checkpoint_table(
+        struct rebuild *r, const struct checkpoint_entry *entry, unsigned host, uint64_t first)
 {
 	struct checkpoint_table_body head;
 	struct log_table_body def;
-	if (host != r->w->host_id || entry->body.bytes < sizeof head + sizeof def)
+	const uint8_t *owned = (const uint8_t *)entry->body.data + sizeof head + sizeof def;
+	if (entry->body.bytes < sizeof head + sizeof def)
 		return;
 	memcpy(&head, entry->body.data, sizeof head);
 	memcpy(&def, (const uint8_t *)entry->body.data + sizeof head, sizeof def);
-	if ((head.flags & LOG_TABLE_SEALED) && def.id < LG_MAX_TABLES)
-		r->ended[def.id] = true;
+	if (host == r->w->host_id && (head.flags & LOG_TABLE_SEALED) && def.id < LG_MAX_TABLES)
+		r->ended[def.id] = r->whole[def.id] = true;
+	size_t bytes = entry->body.bytes - sizeof head - sizeof def;
+	bytes = head.owned_bytes < bytes ? head.owned_bytes : bytes;
+	for (uint32_t p = 0; p < r->w->host->geometry->partition_count && p / 8 < bytes; p++)
+		if (owned[p / 8] >> p % 8 & 1)
+			covers(r, p, first);
 }
 
 static int read_entries(struct rebuild *r, struct checkpoint_reader *reader, unsigned host)
 {
+	uint64_t first = checkpoint_reader_info(reader)->first_epoch;
 	struct checkpoint_entry entry;
+	bool tables = false;
 	int code;
 	while ((code = checkpoint_next(reader, &entry, r->err)) == LG_OK) {
+		tables |= entry.type == CHECKPOINT_TABLE;
 		if (entry.type == CHECKPOINT_TABLE)
-			take_checkpoint_table(r, &entry, host);
+			take_checkpoint_table(r, &entry, host, first);
 		else if (is_row_ours(r, &entry.row, host))
-			code = take_checkpoint_row(r, &entry.row);
+			code = take_checkpoint_row(r, &entry.row, first);
 		if (code != LG_OK)
 			return code;
 	}
+	/* It had no table then, and so no row. */
+	for (uint32_t p = 0; p < r->w->host->geometry->partition_count && !tables && code == LG_END; p++)
+		if (partition_owner(&r->w->port, p) == host)
+			covers(r, p, first);
 	r->bytes += checkpoint_reader_info(reader)->counts.raw_bytes;
 	return code == LG_END ? LG_OK : code;
 }
 
-/* *first: from which epoch on logs are needed besides. LG_NOTFOUND: it has no checkpoint. */
-static int read_checkpoint(struct rebuild *r, unsigned host, uint64_t *first)
+/* LG_NOTFOUND: it has no checkpoint. */
+static int read_checkpoint(struct rebuild *r, unsigned host)
 {
 	char path[LOG_PATH_BYTES];
 	struct checkpoint_reader_options options;
@@ -295,7 +334,8 @@ static int read_checkpoint(struct rebuild *r, unsigned host, uint64_t *first)
 		code = checkpoint_reader_open(path, &options, &reader, r->err);
 	if (code != LG_OK)
 		return code;
-	*first = checkpoint_reader_info(reader)->first_epoch;
+	if (host == r->w->host_id)
+		r->since_copies = checkpoint_reader_info(reader)->first_epoch;
 	code = read_entries(r, reader, host);
 	checkpoint_reader_close(reader);
 	return code;
@@ -309,23 +349,42 @@ static bool owns_nothing(const struct rebuild *r, unsigned host)
 	return true;
 }
 
-/* Sets r->first_epoch. Partitions that this host had adopted before it made a checkpoint begin in that of their last owner. */
+static uint64_t first_of_rows(const struct rebuild *r)
+{
+	uint64_t least = UINT64_MAX;
+	for (uint32_t p = 0; p < r->w->host->geometry->partition_count; p++)
+		if (partition_owner(&r->w->port, p) == r->to->owner && r->since[p] < least)
+			least = r->since[p];
+	return least;
+}
+
+/* From which epoch on all of it needs the logs. */
+static uint64_t first_of_all(const struct rebuild *r)
+{
+	uint64_t least = r->rows_from;
+	bool copies = r->to->owner == r->w->host_id && r->stream->returning && !r->copies_gone;
+	for (unsigned id = 0; id < LG_MAX_TABLES && copies; id++)
+		if (r->tables[id] && r->tables[id]->def.by == LG_REPLICATED && r->since_copies < least)
+			least = r->since_copies;
+	return least == UINT64_MAX ? epoch_load(&r->w->port) : least;
+}
+
+/* Sets r->since and r->rows_from. Partitions that this host had adopted before it made a checkpoint begin in that of their last
+ * owner. */
 static int read_checkpoints(struct rebuild *r)
 {
 	unsigned self = r->to->owner;
-	int code = read_checkpoint(r, self, &r->first_epoch);
+	int code = read_checkpoint(r, self);
 	if (code != LG_OK && code != LG_NOTFOUND)
 		return code;
 	for (unsigned host = 0; host < r->w->host->geometry->host_count; host++) {
-		uint64_t first = 0;
 		if (host == self || !owns_nothing(r, host))
 			continue;
-		code = read_checkpoint(r, host, &first);
+		code = read_checkpoint(r, host);
 		if (code != LG_OK && code != LG_NOTFOUND)
 			return code;
-		if (code == LG_OK && first < r->first_epoch)
-			r->first_epoch = first;
 	}
+	r->rows_from = first_of_rows(r);
 	return LG_OK;
 }
 
@@ -334,12 +393,12 @@ static int read_checkpoints(struct rebuild *r)
 /* Whether a log goes back as far as is needed. `completed`: before its first segment. */
 static int check_beginning(const struct rebuild *r, uint32_t host, uint64_t completed)
 {
-	if ((r->to->owner == r->w->host_id && !r->stream->returning) || completed < r->first_epoch || completed == 0)
+	if ((r->to->owner == r->w->host_id && !r->stream->returning) || completed < r->rows_from || completed == 0)
 		return LG_OK;
 	return error_set(r->err, LG_CORRUPT,
 	        "the log of host %u begins behind epoch %" PRIu64 ", but rows of host %u need it from epoch %" PRIu64
 	        " on: segments or a checkpoint were removed",
-	        host, completed, r->w->host_id, r->first_epoch);
+	        host, completed, r->to->owner, r->rows_from);
 }
 
 /* Who is not live yet holds no reference to anything: the others' memory is not held back meanwhile. */
@@ -363,6 +422,8 @@ static int read_log(struct rebuild *r, uint32_t host)
 		return code;
 	}
 	uint64_t batch = 0, before = 0, completed = log_reader_found(reader)->epoch_before;
+	if (host == r->w->host_id && host == r->to->owner)
+		r->copies_gone = completed != 0 && completed >= r->since_copies;
 	for (uint64_t n = 0; (code = log_reader_next(reader, &entry, r->err)) == LG_OK; n++) {
 		if (entry.batch != batch)
 			before = completed;
@@ -403,7 +464,7 @@ static bool put_in_order(struct rebuild *r, const struct changed_row *row, size_
 	}
 	size_t found = 0, kept = 0;
 	for (struct change *change = row->changes; change; change = change->next)
-		if (change->version >= row->whole)
+		if (change->version >= row->whole && change->known >= needed_from(r, row->table, row->partition))
 			r->order[found++] = change;
 	qsort(r->order, found, sizeof(struct change *), by_version);
 	for (size_t i = 0; i < found; i++)
@@ -466,6 +527,12 @@ static int put_row(struct rebuild *r, const struct changed_row *changed)
 	        lg_strerror(code));
 }
 
+/* It comes back empty and unsealed: LG_UNAVAILABLE, until it is loaded again. */
+static bool is_gone_copy(const struct rebuild *r, unsigned table)
+{
+	return r->copies_gone && r->tables[table]->def.by == LG_REPLICATED && !r->whole[table];
+}
+
 /* For walks over all rows: what the next will need. */
 static void prefetch_later(const struct changed_row *row)
 {
@@ -482,7 +549,8 @@ static int put_rows(struct rebuild *r)
 	size_t i = 0;
 	for (struct changed_row *row = r->first; row && code == LG_OK; row = row->later) {
 		prefetch_later(row);
-		code = put_row(r, row);
+		if (!is_gone_copy(r, row->table))
+			code = put_row(r, row);
 		if (++i % ROWS_A_TURN == 0) { /* the others' memory is not held back meanwhile */
 			worker_leave(r->w);
 			worker_enter(r->w);
@@ -490,7 +558,7 @@ static int put_rows(struct rebuild *r)
 	}
 	worker_leave(r->w);
 	for (unsigned id = 0; id < LG_MAX_TABLES && code == LG_OK; id++)
-		if (r->ended[id] && r->tables[id])
+		if (r->ended[id] && r->tables[id] && !is_gone_copy(r, id))
 			atomic_store_explicit(&r->tables[id]->sealed, true, memory_order_release);
 	return code;
 }
@@ -506,6 +574,7 @@ static void rebuild_free(struct rebuild *r)
 	free(r->buckets);
 	free(r->order);
 	free(r->value);
+	free(r->since);
 }
 
 int rebuilt_make_trees(struct lg_worker *w, struct rebuilt *rebuilt, const struct lg_table *table, struct lg_error *err)
@@ -538,6 +607,7 @@ static int gather(struct rebuild *r)
 		code = read_checkpoints(r);
 	for (uint32_t host = 0; host < port->geometry->host_count && code == LG_OK; host++)
 		code = read_log(r, host);
+	r->first_epoch = first_of_all(r);
 	return code;
 }
 
@@ -546,7 +616,9 @@ int rebuild_rows(struct lg_worker *w, struct rebuilt *to, struct lg_error *err)
 	struct rebuild r = {
 	        .w = w, .stream = w->host->stream, .to = to, .value = malloc(LG_MAX_VALUE_BYTES), .err = err};
 	r.last = &r.first;
-	int code = r.value && grow(&r) ? LG_OK : error_set(err, LG_NOSPACE, "no private memory to rebuild rows");
+	r.since = calloc(LG_MAX_PARTITIONS, sizeof *r.since);
+	int code = r.value && r.since && grow(&r) ? LG_OK
+	                                          : error_set(err, LG_NOSPACE, "no private memory to rebuild rows");
 	if (code == LG_OK)
 		code = gather(&r);
 	if (code == LG_OK)

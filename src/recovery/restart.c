@@ -70,11 +70,10 @@ static int take_lock(struct locks *locks, const char *path, const char *who, str
 	return LG_OK;
 }
 
+/* Those of the hosts, behind that of the directory. */
 static int take_locks(struct locks *locks, const char *data, uint32_t hosts, struct lg_error *err)
 {
-	int code = log_io_open(LOG_IO_PWRITE, &locks->io, err);
-	if (code == LG_OK)
-		code = take_lock(locks, data, "another process is at it", err);
+	int code = LG_OK;
 	for (uint32_t host = 0; host < hosts && code == LG_OK; host++) {
 		char path[LOG_PATH_BYTES], who[64];
 		snprintf(who, sizeof who, "host %u of the pod runs", host);
@@ -85,10 +84,16 @@ static int take_locks(struct locks *locks, const char *data, uint32_t hosts, str
 	return code;
 }
 
+/* All but the first so many. */
+static void drop_behind(struct locks *locks, unsigned count)
+{
+	while (locks->count > count)
+		(void)locks->io->ops->close(locks->io, locks->files[--locks->count]); /* nothing was written to them */
+}
+
 static void drop_locks(struct locks *locks)
 {
-	while (locks->count)
-		(void)locks->io->ops->close(locks->io, locks->files[--locks->count]); /* nothing was written to them */
+	drop_behind(locks, 0);
 	log_io_close(locks->io);
 }
 
@@ -189,7 +194,7 @@ static int bring_back(const char *uri, const char *data, const char *emulate, st
 	return region_create(uri, &config, &birth, err);
 }
 
-static int recover_locked(const struct locks *locks, const char *uri, const char *data, const char *emulate,
+static int recover_locked(struct locks *locks, const char *uri, const char *data, const char *emulate,
         struct manifest *manifest, struct lg_recovery *recovery, struct lg_error *err)
 {
 	struct survey *survey = malloc(sizeof *survey);
@@ -198,6 +203,8 @@ static int recover_locked(const struct locks *locks, const char *uri, const char
 	int code = survey_logs(data, manifest, survey, err);
 	if (code == LG_OK)
 		code = sync_logs(locks, data, manifest, err);
+	/* Hosts may open as soon as the region is there, and then need their own. None can before; other recoverers are kept out. */
+	drop_behind(locks, 1);
 	if (code == LG_OK)
 		code = bring_back(uri, data, emulate, manifest, survey, recovery, err);
 	survey_free(survey);
@@ -232,12 +239,16 @@ int lg_pod_recover(
 	int code = manifest_read(data, &manifest, err);
 	if (code != LG_OK)
 		return code;
-	code = take_locks(&locks, data, manifest.host_count, err);
-	/* Only now: another may just have recovered it, into its next life. */
+	code = log_io_open(LOG_IO_PWRITE, &locks.io, err);
+	if (code == LG_OK)
+		code = take_lock(&locks, data, "another process is at it", err);
+	/* Only now: another may just have recovered it, into its next life; then its hosts open, and take their own locks. */
 	if (code == LG_OK)
 		code = manifest_read(data, &manifest, err);
 	if (code == LG_OK)
 		code = check_absent(uri, err);
+	if (code == LG_OK)
+		code = take_locks(&locks, data, manifest.host_count, err);
 	if (code == LG_OK)
 		code = recover_locked(&locks, uri, data, emulate, &manifest, recovery, err);
 	drop_locks(&locks);
@@ -273,6 +284,7 @@ static int recover_at_start(struct lg_host *host, const char *uri, struct lg_err
 int recovery_attach(struct lg_host *host, const char *uri, struct lg_error *err)
 {
 	const struct lg_host_config *config = &host->config;
+	bool sure = false; /* that nobody is at it: then a second look tells whether the region was just finished */
 	for (uint64_t until = clock_ns() + START_TIMEOUT_NS;;) {
 		bool late = clock_ns() >= until;
 		int code = region_attach(uri, config->expect_cookie, &host->region, err);
@@ -281,10 +293,15 @@ int recovery_attach(struct lg_host *host, const char *uri, struct lg_error *err)
 		if (code == LG_NOTFOUND)
 			code = recover_at_start(host, uri, err);
 		/* A region that is just being made is none yet. */
-		if (code != LG_OK && is_being_recovered(config->data))
+		if (code != LG_OK && is_being_recovered(config->data)) {
 			until = clock_ns() + START_TIMEOUT_NS;
-		else if (late || (code != LG_OK && code != LG_INUSE))
+			sure = false;
+		} else if (code == LG_MISMATCH && !sure) {
+			sure = true;
+			continue;
+		} else if (late || (code != LG_OK && code != LG_INUSE)) {
 			return code;
+		}
 		if (code != LG_OK)
 			nanosleep(&(struct timespec){0, START_NAP_NS}, NULL);
 	}

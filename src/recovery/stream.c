@@ -124,6 +124,7 @@ static int drain_slot(struct lg_worker *w, struct stream *s, struct redo_ring *r
 		if (code != LG_OK)
 			break;
 		at->drained += lines;
+		log_note_epoch(s->writer, version_epoch(head->version));
 		epoch = version_epoch(head->version) > epoch ? version_epoch(head->version) : epoch;
 	}
 	tell_sealed(w, s, epoch);
@@ -337,8 +338,10 @@ static uint64_t needed_epoch(const struct lg_worker *w)
 		/* It, or who adopts its partitions, may be reading them, and may have begun before its word was seen. */
 		if (state == LG_MEMBER_JOINING || state == LG_MEMBER_RECOVERING)
 			return 0;
-		if (!incarnation || !(owners >> host & 1))
-			continue; /* it has no rows; if they were adopted, whoever did says from where on */
+		/* If its rows were adopted, whoever did says from where on. Copies of replicated tables that it may have are
+		 * kept only while it lives: else one that never comes back would keep all logs (rebuild.c: copies_gone). */
+		if (!incarnation || (!(owners >> host & 1) && state != LG_MEMBER_LIVE))
+			continue;
 		uint64_t epoch = member_log_word(&w->port, host, MEMBER_CHECKPOINT_EPOCH);
 		least = epoch < least ? epoch : least;
 	}
@@ -447,6 +450,7 @@ static int take_record(const struct redo_head *record, void *argument)
 	if (record->host != taking->dead || epoch <= taking->durable || record->version > WORD_VERSION)
 		return LG_OK;
 	taking->youngest = epoch > taking->youngest ? epoch : taking->youngest;
+	log_note_epoch(taking->s->writer, epoch);
 	int code = put_entry(taking->s, LOG_ENTRY_REDO, 0, record, record->bytes);
 	if (code != LG_NOSPACE)
 		return code;

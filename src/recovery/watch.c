@@ -114,7 +114,10 @@ void recovery_of_gone(struct lg_worker *service)
 {
 	for (unsigned id = 0; id < service->host->geometry->host_count; id++) {
 		uint64_t seen = member_state_word(&service->port, id);
-		if (id != service->host_id && is_gone_member(service, id))
+		/* Also who was being recovered by one that died at it: his next life may be this one, which has no service thread yet. */
+		if (id != service->host_id && (is_gone_member(service, id) ||
+		                                      (member_state(&service->port, id, NULL) == LG_MEMBER_RECOVERING &&
+		                                              recovery_abandoned(service, id))))
 			recover(service, id, seen);
 	}
 }

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../sim/disk.h"
 #include "../sim/judge.h"
 #include "../sim/os.h"
 #include "../sim/rules.h"
@@ -179,6 +180,87 @@ static void a_region_is_zeros_again_for_the_next_seed(void **state)
 	assert_int_equal(sim_shm_open("/pod", O_RDWR, 0600), -1);
 }
 
+/* ---- The disk -------------------------------------------------------------------------------------------------------- */
+
+enum { DISK_SEEDS = 200, DISK_BYTES = 4 * DISK_PAGE };
+
+static struct disk_node *new_file(uint8_t fill, const char *name)
+{
+	uint8_t bytes[DISK_BYTES];
+	struct disk_node *file = disk_make(disk_root(), name, false);
+	memset(bytes, fill, sizeof bytes);
+	disk_write(file, bytes, sizeof bytes, 0);
+	return file;
+}
+
+static void what_is_synced_outlives_the_power(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 1; seed <= DISK_SEEDS; seed++) {
+		uint8_t bytes[DISK_BYTES];
+		disk_begin(seed);
+		disk_sync(new_file('a', "file"));
+		disk_sync_names(disk_root(), 1);
+		assert_true(disk_rename(disk_root(), "file", "other"));
+		disk_lose_power();
+		struct disk_node *old = disk_lookup(disk_root(), "file"), *new = disk_lookup(disk_root(), "other");
+		assert_true((old == NULL) != (new == NULL)); /* a rename is whole, or was not */
+		assert_int_equal(disk_read(old ? old : new, bytes, sizeof bytes, 0), sizeof bytes);
+		for (size_t i = 0; i < sizeof bytes; i++)
+			assert_int_equal(bytes[i], 'a');
+	}
+	disk_end();
+}
+
+static void of_what_is_not_synced_any_sectors_stay(void **state)
+{
+	(void)state;
+	unsigned none = 0, all = 0, torn = 0, gone = 0;
+	for (uint64_t seed = 1; seed <= DISK_SEEDS; seed++) {
+		uint8_t bytes[DISK_BYTES];
+		size_t old = 0;
+		disk_begin(seed);
+		struct disk_node *file = new_file('a', "file");
+		disk_sync(file);
+		disk_sync_names(disk_root(), 1);
+		memset(bytes, 'b', sizeof bytes);
+		disk_write(file, bytes, sizeof bytes, 0);
+		(void)new_file('c', "unsynced");
+		disk_lose_power();
+		assert_int_equal(disk_read(file, bytes, sizeof bytes, 0), sizeof bytes);
+		for (size_t i = 0; i < sizeof bytes; i++) {
+			assert_int_equal(bytes[i], bytes[i / DISK_SECTOR * DISK_SECTOR]);
+			assert_true(bytes[i] == 'a' || bytes[i] == 'b');
+			old += bytes[i] == 'a';
+		}
+		none += old == sizeof bytes;
+		all += old == 0;
+		torn += old > 0 && old < sizeof bytes;
+		gone += disk_lookup(disk_root(), "unsynced") == NULL;
+	}
+	assert_true(none && all && torn && gone && gone < DISK_SEEDS);
+	disk_end();
+}
+
+static void what_a_failed_sync_lost_no_later_one_brings_back(void **state)
+{
+	(void)state;
+	unsigned lost = 0;
+	for (uint64_t seed = 1; seed <= DISK_SEEDS; seed++) {
+		uint8_t byte;
+		disk_begin(seed);
+		struct disk_node *file = new_file('a', "file");
+		disk_sync_names(disk_root(), 1);
+		disk_lose_dirty(file);
+		disk_sync(file);
+		disk_lose_power();
+		assert_int_equal(disk_read(file, &byte, 1, 0), 1);
+		lost += byte != 'a';
+	}
+	assert_true(lost > 0 && lost < DISK_SEEDS);
+	disk_end();
+}
+
 /* ---- Judges ---------------------------------------------------------------------------------------------------------- */
 
 /* Three transactions one after the other: an insert, an append, and a read of `seen` ids. */
@@ -217,7 +299,7 @@ static const char *broken_rule(uint64_t offset, uint64_t before, uint64_t after)
 {
 	static struct sim_result result;
 	result = (struct sim_result){.seed = 1};
-	rules_begin(&result);
+	rules_begin(&result, false);
 	rules_check(1, offset, before, after);
 	return result.failed ? result.check : "none";
 }
@@ -228,7 +310,8 @@ static void a_word_is_changed_by_its_holder_alone(void **state)
 	const uint64_t version = 1000, mine = word_holder_bits(1), other = word_holder_bits(2);
 	int fd = sim_shm_open("/pod", O_RDWR | O_CREAT, 0600);
 	assert_int_equal(ftruncate(fd, 4 << 20), 0);
-	struct pod_header header = {.words_offset = 0x10000, .extent_owners_offset = POD_OWNERS_OFFSET};
+	struct pod_header header = {
+	        .magic = POD_MAGIC, .words_offset = 0x10000, .extent_owners_offset = POD_OWNERS_OFFSET};
 	memcpy(sim_region(), &header, sizeof header);
 	sim_region_wrote(0, sizeof header);
 	begin(POLICY_RANDOM);
@@ -241,7 +324,7 @@ static void a_word_is_changed_by_its_holder_alone(void **state)
 	assert_string_equal(broken_rule(0x10000, version, version - 1), "versions grow");
 	assert_string_equal(broken_rule(POD_CLOCK_OFFSET, 5, 7), "epochs grow");
 	assert_string_equal(broken_rule(POD_OWNERS_OFFSET, 0, OWNER_TAKEN | word_holder_bits(2)), "one owner");
-	rules_begin(NULL);
+	rules_begin(NULL, false);
 	world_end();
 	close(fd);
 	sim_os_reset();
@@ -297,6 +380,9 @@ int main(void)
 	        cmocka_unit_test(a_starved_host_gets_few_turns),
 	        cmocka_unit_test(a_seeds_memory_is_that_of_the_seed_before),
 	        cmocka_unit_test(a_region_is_zeros_again_for_the_next_seed),
+	        cmocka_unit_test(what_is_synced_outlives_the_power),
+	        cmocka_unit_test(of_what_is_not_synced_any_sectors_stay),
+	        cmocka_unit_test(what_a_failed_sync_lost_no_later_one_brings_back),
 	        cmocka_unit_test(a_map_knows_what_a_read_must_see),
 	        cmocka_unit_test(a_word_is_changed_by_its_holder_alone),
 	        cmocka_unit_test(lists_of_faults_and_transactions_are_read_as_they_are_printed),

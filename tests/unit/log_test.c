@@ -513,6 +513,56 @@ static void a_torn_last_batch_is_cut_and_its_number_given_again(void **state)
 	assert_false(found.cut);
 }
 
+static void behind_a_segment_that_stayed_empty_the_last_batch_is_copied(void **state)
+{
+	struct log_fixture *f = *state;
+	struct log_found found;
+	uint32_t count, whole = 0;
+	log_open_writer(f);
+	while (LOG_STAT(f, begun) < 2) {
+		whole = f->put_count;
+		fill(f, 1);
+	}
+	/* The first batch of the second segment is lost with the power, and with it the last that was put. */
+	char zeros[64] = {0};
+	log_close_writer(f);
+	log_patch(f, 2, LOG_BLOCK_BYTES, zeros, sizeof zeros);
+	f->put_count = whole;
+	f->epoch--;
+	log_open_writer(f);
+	fill(f, 2);
+	log_expect(f, f->put_count, &found);
+	assert_int_equal(found.copies, 1);
+	/* Without the segment in which it was first, the copy begins the log. */
+	OK(log_recycle(f->writer, f->epoch - 1, &count, &err));
+	assert_true(count > 0);
+	struct log_reader *reader;
+	struct log_entry entry;
+	OK(log_reader_open(f->host_directory, NULL, &reader, &err));
+	int code;
+	uint32_t entries = 0;
+	while ((code = log_reader_next(reader, &entry, &err)) == LG_OK)
+		entries++;
+	assert_int_equal(code, LG_END);
+	assert_true(entries >= 2);
+	log_reader_close(reader);
+}
+
+static void a_segment_with_an_entry_of_a_later_epoch_stays(void **state)
+{
+	struct log_fixture *f = *state;
+	uint32_t count;
+	log_open_writer(f);
+	fill(f, 3);
+	log_note_epoch(f->writer, 1000); /* of what is gathered next */
+	while (LOG_STAT(f, begun) < 4)
+		fill(f, 1);
+	OK(log_recycle(f->writer, f->epoch, &count, &err));
+	assert_int_equal(count, 0);
+	OK(log_recycle(f->writer, 1001, &count, &err));
+	assert_true(count > 0);
+}
+
 static void short_writes_are_continued(void **state)
 {
 	struct log_fixture *f = *state;
@@ -647,6 +697,8 @@ int main(void)
 	        LOG_BOTH(two_copies_with_different_contents_are_refused),
 	        LOG_BOTH(a_restart_writes_the_last_batch_once_more),
 	        LOG_BOTH(a_torn_last_batch_is_cut_and_its_number_given_again),
+	        LOG_BOTH(behind_a_segment_that_stayed_empty_the_last_batch_is_copied),
+	        LOG_BOTH(a_segment_with_an_entry_of_a_later_epoch_stays),
 	        LOG_BOTH(short_writes_are_continued),
 	        LOG_BOTH(a_segment_that_cannot_be_made_is_told_and_made_again),
 	        LOG_BOTH(a_close_in_the_failed_state_tells_why),
