@@ -124,8 +124,7 @@ static void run_round(struct town *t, const struct plan *plan, struct round *r)
 	uint64_t refusals = atomic_load(&t->board->host[0].refusals);
 	double killed = town_ms(t);
 	town_kill(t, 1);
-	enum lg_member_state state;
-	while ((state = state_of(t, 1)) == LG_MEMBER_LIVE)
+	while (state_of(t, 1) == LG_MEMBER_LIVE)
 		look_again(t, killed);
 	double detected = town_ms(t);
 	while (state_of(t, 1) != LG_MEMBER_DEAD)

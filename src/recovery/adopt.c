@@ -6,7 +6,7 @@
 #include "cxl/crash_point.h"
 #include "engine/table.h"
 #include "recovery/checkpoint_dir.h"
-#include "recovery/checkpoint_reader.h"
+#include "recovery/coverage.h"
 #include "recovery/rebuild.h"
 #include "recovery/return.h"
 #include "recovery/stream.h"
@@ -164,23 +164,17 @@ static void remove_checkpoint(struct log_io *io, const char *directory, unsigned
 
 bool adopt_is_needed(const struct lg_worker *w, unsigned host)
 {
-	char path[LOG_PATH_BYTES];
-	struct checkpoint_reader *reader;
-	struct checkpoint_reader_options options;
-	checkpoint_reader_options_init(&options);
-	options.cookie = w->host->geometry->cookie;
-	options.host = host;
-	int code = log_dir_name(w->host->stream->directory, host, path, sizeof path, NULL);
-	if (code == LG_OK)
-		code = checkpoint_reader_open(path, &options, &reader, NULL);
+	struct coverage coverage;
+	int code = coverage_read(w->host->stream->directory, host, w->host->geometry->cookie, &coverage, NULL);
 	if (code != LG_OK)
 		return code != LG_NOTFOUND; /* one that cannot be read is left to people */
-	uint64_t first = checkpoint_reader_info(reader)->first_epoch;
-	checkpoint_reader_close(reader);
 	/* An adopter's is lowered to this before the map changes, and raised by its next checkpoint only. */
-	for (unsigned other = 0; other < w->host->geometry->host_count; other++)
-		if (adopt_owns(&w->port, other) && member_log_word(&w->port, other, MEMBER_CHECKPOINT_EPOCH) <= first)
+	for (uint32_t p = 0; p < w->host->geometry->partition_count; p++) {
+		unsigned owner = partition_owner(&w->port, p);
+		if (coverage_has(&coverage, p) && owner != host &&
+		        member_log_word(&w->port, owner, MEMBER_CHECKPOINT_EPOCH) <= coverage.first_epoch)
 			return true;
+	}
 	return false;
 }
 

@@ -12,7 +12,7 @@
  * Crash: before 5, whoever finds the claim abandoned calls the host dead again. In 5, some partitions are this host's and
  * are rebuilt when it comes back, the others can be adopted anew. Before 8, the old checkpoint is still there, and is read by
  * whoever rebuilds this host's rows (rebuild.h); the logs are kept. Nobody removes it, and the dead host, if it comes back before 8,
- * replaces it by none of its own, as long as a host that owns partitions needs logs from as far back as it (adopt_is_needed).
+ * replaces it by none of its own, as long as who owns them now needs logs from as far back as it (adopt_is_needed).
  */
 #ifndef LIGER_RECOVERY_ADOPT_H
 #define LIGER_RECOVERY_ADOPT_H
@@ -25,7 +25,7 @@
 int adopt_partitions(struct lg_worker *w, unsigned dead, const _Atomic bool *stopping, struct lg_error *err);
 /* After a checkpoint of this host: removes those of hosts that own nothing, are not members, and are not needed any more. */
 void adopt_clean(struct lg_worker *w);
-/* Whether the checkpoint of a host that owns nothing may be the only one with rows that others have adopted. */
+/* Whether a host's checkpoint may be the only one with rows of partitions that others have adopted from it. */
 bool adopt_is_needed(const struct lg_worker *w, unsigned host);
 
 /* Whether a host owns partitions. */

@@ -154,10 +154,9 @@ static int make_checkpoint(struct keeper *k, struct lg_error *err)
 	struct checkpoint_info info;
 	struct log_identity identity = {host->geometry->cookie, host->id, host->incarnation};
 	uint64_t first = epoch_load(&k->w->port);
-	bool owns = adopt_owns(&k->w->port, host->id);
 	k->log_bytes = atomic_load_explicit(&s->log_bytes, memory_order_relaxed);
 	k->youngest = 0;
-	if (!owns && adopt_is_needed(k->w, host->id))
+	if (adopt_is_needed(k->w, host->id))
 		return error_set(err, LG_UNAVAILABLE,
 		        "no checkpoint: the one before has rows of this host's former partitions, and the hosts that "
 		        "own "

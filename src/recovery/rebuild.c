@@ -9,7 +9,7 @@
 #include <xxhash.h>
 
 #include "engine/table.h"
-#include "recovery/checkpoint_reader.h"
+#include "recovery/coverage.h"
 #include "recovery/record.h"
 #include "recovery/stream.h"
 #include "recovery/survey.h"
@@ -278,44 +278,37 @@ static void covers(struct rebuild *r, uint32_t partition, uint64_t first)
 	r->since[partition] = first > r->since[partition] ? first : r->since[partition];
 }
 
-static void take_checkpoint_table(
-        struct rebuild *r, const struct checkpoint_entry *entry, unsigned host, uint64_t first)
+static void take_checkpoint_table(struct rebuild *r, const struct checkpoint_entry *entry, unsigned host)
 {
 	struct checkpoint_table_body head;
 	struct log_table_body def;
-	const uint8_t *owned = (const uint8_t *)entry->body.data + sizeof head + sizeof def;
 	if (entry->body.bytes < sizeof head + sizeof def)
 		return;
 	memcpy(&head, entry->body.data, sizeof head);
 	memcpy(&def, (const uint8_t *)entry->body.data + sizeof head, sizeof def);
 	if (host == r->w->host_id && (head.flags & LOG_TABLE_SEALED) && def.id < LG_MAX_TABLES)
 		r->ended[def.id] = r->whole[def.id] = true;
-	size_t bytes = entry->body.bytes - sizeof head - sizeof def;
-	bytes = head.owned_bytes < bytes ? head.owned_bytes : bytes;
-	for (uint32_t p = 0; p < r->w->host->geometry->partition_count && p / 8 < bytes; p++)
-		if (owned[p / 8] >> p % 8 & 1)
-			covers(r, p, first);
 }
 
 static int read_entries(struct rebuild *r, struct checkpoint_reader *reader, unsigned host)
 {
-	uint64_t first = checkpoint_reader_info(reader)->first_epoch;
+	struct coverage coverage = {.first_epoch = checkpoint_reader_info(reader)->first_epoch};
 	struct checkpoint_entry entry;
-	bool tables = false;
 	int code;
 	while ((code = checkpoint_next(reader, &entry, r->err)) == LG_OK) {
-		tables |= entry.type == CHECKPOINT_TABLE;
-		if (entry.type == CHECKPOINT_TABLE)
-			take_checkpoint_table(r, &entry, host, first);
-		else if (is_row_ours(r, &entry.row, host))
-			code = take_checkpoint_row(r, &entry.row, first);
+		if (entry.type == CHECKPOINT_TABLE) {
+			take_checkpoint_table(r, &entry, host);
+			coverage_add(&coverage, &entry);
+		} else if (is_row_ours(r, &entry.row, host)) {
+			code = take_checkpoint_row(r, &entry.row, coverage.first_epoch);
+		}
 		if (code != LG_OK)
 			return code;
 	}
 	/* It had no table then, and so no row. */
-	for (uint32_t p = 0; p < r->w->host->geometry->partition_count && !tables && code == LG_END; p++)
-		if (partition_owner(&r->w->port, p) == host)
-			covers(r, p, first);
+	for (uint32_t p = 0; p < r->w->host->geometry->partition_count && code == LG_END; p++)
+		if (coverage.tables ? coverage_has(&coverage, p) : partition_owner(&r->w->port, p) == host)
+			covers(r, p, coverage.first_epoch);
 	r->bytes += checkpoint_reader_info(reader)->counts.raw_bytes;
 	return code == LG_END ? LG_OK : code;
 }
@@ -341,12 +334,17 @@ static int read_checkpoint(struct rebuild *r, unsigned host)
 	return code;
 }
 
-static bool owns_nothing(const struct rebuild *r, unsigned host)
+/* Whether another host's checkpoint has rows of these partitions, which were adopted from it. LG_OK; LG_NOTFOUND; LG_CORRUPT... */
+static int look_for_ours(const struct rebuild *r, unsigned host)
 {
+	struct coverage coverage;
+	int code = coverage_read(r->stream->directory, host, r->stream->manifest.cookie, &coverage, r->err);
+	if (code != LG_OK)
+		return code;
 	for (uint32_t p = 0; p < r->w->host->geometry->partition_count; p++)
-		if (partition_owner(&r->w->port, p) == host)
-			return false;
-	return true;
+		if (coverage_has(&coverage, p) && partition_owner(&r->w->port, p) == r->to->owner)
+			return LG_OK;
+	return LG_NOTFOUND;
 }
 
 static uint64_t first_of_rows(const struct rebuild *r)
@@ -378,9 +376,11 @@ static int read_checkpoints(struct rebuild *r)
 	if (code != LG_OK && code != LG_NOTFOUND)
 		return code;
 	for (unsigned host = 0; host < r->w->host->geometry->host_count; host++) {
-		if (host == self || !owns_nothing(r, host))
+		if (host == self)
 			continue;
-		code = read_checkpoint(r, host);
+		code = look_for_ours(r, host);
+		if (code == LG_OK)
+			code = read_checkpoint(r, host);
 		if (code != LG_OK && code != LG_NOTFOUND)
 			return code;
 	}
