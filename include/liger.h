@@ -142,7 +142,9 @@ struct lg_pod_config {
 void lg_pod_config_init(struct lg_pod_config *config);
 
 /* Creates a region and an empty pod in it. Partition p belongs to host p % hosts until lg_partition_place().
- * Returns: LG_OK; LG_EXISTS (the name is taken: destroy it first; or the data directory holds a pod: lg_pod_recover() it);
+ * Returns: LG_OK; LG_EXISTS (the name is taken: destroy it first; or the data directory holds a pod: lg_pod_recover() it,
+ *          or logs of one whose file `pod` is gone); LG_INUSE (another process is at the data directory); LG_CORRUPT,
+ *          LG_MISMATCH (its file `pod` is damaged, or of another format);
  *          LG_INVALID (URI or configuration); LG_LIMIT (more hosts, partitions or redo_workers than there may be);
  *          LG_NOSPACE (the file system, or the parts are too small for that many hosts); LG_SYSTEM. */
 int lg_pod_create(const char *uri, const struct lg_pod_config *config, struct lg_error *err);
@@ -162,10 +164,11 @@ struct lg_recovery {
  * the same identity, and the tables and the partition map that the logs tell of. Each host rebuilds its own rows when it
  * joins (lg_host_open()), so all of them do it at the same time. No host of the pod may run. `data`: as in struct
  * lg_pod_config. `emulate`: as there. It can be repeated, if it was interrupted, and after lg_pod_destroy().
- * Returns: LG_OK; LG_NOTFOUND (no pod in that directory); LG_EXISTS (the region is there: destroy it first); LG_INUSE (a
- *          host of the pod runs, or another process recovers it); LG_CORRUPT (a log is damaged, or lacks what was
- *          acknowledged: file and offset, or the host, are in the message); LG_MISMATCH (logs of another pod or
- *          format); as lg_pod_create(). *recovery (may be NULL) is filled as far as it was found out. */
+ * Returns: LG_OK; LG_NOTFOUND (no pod in that directory); LG_EXISTS (the region is there, or the one that the pod was in
+ *          last, under another name: open its hosts there, nothing is lost, or destroy it first); LG_INUSE (a host of the
+ *          pod runs, or another process recovers it); LG_CORRUPT (a log is damaged, or lacks what was acknowledged:
+ *          file and offset, or the host, are in the message); LG_MISMATCH (logs of another pod or format); as
+ *          lg_pod_create(). *recovery (may be NULL) is filled as far as it was found out. */
 int lg_pod_recover(
         const char *uri, const char *data, const char *emulate, struct lg_recovery *recovery, struct lg_error *err);
 
@@ -326,8 +329,9 @@ struct lg_host_config {
 	const char *emulate;
 	/* The pod's data directory, where this host sees it; needed if, and only if, the pod has one. Default NULL. */
 	const char *data;
-	/* With a data directory, and where there is no region: brings the pod back as lg_pod_recover() does, into `uri`. Of hosts
-	 * that start together one does it, and the others wait for it. Default true. */
+	/* With a data directory, and where there is no region: brings the pod back as lg_pod_recover() does, into `uri`, if
+	 * that is the region it was in last: else LG_NOTFOUND, as the name may be a mistake, and lg_pod_recover() must be
+	 * called. Of hosts that start together one does it, and the others wait for it. Default true. */
 	bool recover;
 	uint64_t log_segment_bytes; /* of the log's files; a multiple of 4 KiB, 16 KiB..4 GiB; default 64 MiB */
 	/* A checkpoint of this host's rows is made in the background when its log has grown by checkpoint_log_bytes since the

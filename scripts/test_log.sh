@@ -240,6 +240,25 @@ python3 "$work/checkpoint.py" "$work/other" 1 abc 1
 python3 "$work/checkpoint.py" "$work/other" 2 def 1
 gives "a checkpoint of another pod is named" 1 "host-02/0000000000000001.ckpt belongs to pod 0000000000000def" log verify "$work/other"
 
+# manifest.py DIR COOKIE: DIR/pod, of a pod in its third life.
+cat >"$work/manifest.py" <<'PY'
+import struct, sys
+from crc import crc32c
+
+data = struct.pack("<QIIQQQIIIIIIQQ", 0x314D444F5052474C, 2, 2, int(sys.argv[2], 16), 1 << 26, 1 << 30, 64, 10, 2, 16, 1 << 19, 2, 3, 3)
+data += struct.pack("<6Q", 10, 13, 2, 20, 22, 3)
+data += bytes(3920 - len(data)) + b"shm:mypod".ljust(172, b"\0")
+open(f"{sys.argv[1]}/pod", "wb").write(data + struct.pack("<I", crc32c(data)))
+PY
+claim "a manifest is made from the document" python3 "$work/manifest.py" "$work/data" abc
+gives "verify reads it" 0 "data/pod: pod 0000000000000abc, life 3, in shm:mypod$" log verify "$work/data"
+gives "and the logs with it" 0 "host-05: pod 0000000000000abc" log verify "$work/data"
+cp "$work/data/pod" "$work/pod"
+printf x | dd of="$work/data/pod" bs=1 seek=3925 conv=notrunc status=none
+gives "a damaged manifest is named with its offset" 1 "data/pod: offset 4092: checksum" log verify "$work/data"
+gives "the logs are read all the same" 1 "host-05: pod 0000000000000abc" log verify "$work/data"
+cp "$work/pod" "$work/data/pod"
+
 # ---- Damage ----
 first=$work/data/host-00/0000000000000001.log
 second=$work/data/host-00/0000000000000002.log

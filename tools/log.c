@@ -10,6 +10,9 @@
 #include <liger.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+#include "recovery/manifest.h"
 
 static const char log_help[] =
         "usage: liger log dump DIR [--json FILE]\n"
@@ -247,6 +250,25 @@ static bool find_hosts(const char *directory, bool hosts[MAX_LOGS])
 	return true;
 }
 
+/* Of a pod's data directory, which a directory of logs alone is not. */
+static int verify_manifest(const char *command, const char *directory)
+{
+	char path[LOG_PATH_BYTES];
+	struct lg_error err = {0};
+	struct manifest manifest;
+
+	int length = snprintf(path, sizeof(path), "%s/pod", directory);
+	if (length < 0 || length >= (int)sizeof(path) || (access(path, F_OK) != 0 && errno == ENOENT))
+		return CLI_OK;
+	if (manifest_read(directory, &manifest, &err) != LG_OK) {
+		fprintf(stderr, "liger %s: %s\n", command, err.message);
+		return CLI_FAILED;
+	}
+	printf("%s: pod %016" PRIx64 ", life %" PRIu64 ", in %s\n", path, manifest.cookie, manifest.life,
+	        manifest.uri[0] ? manifest.uri : "a region whose name is too long to be noted");
+	return CLI_OK;
+}
+
 /* Reads every log of the directory, or the directory itself as one. A log that is wrong does not keep the others from
  * being read. */
 static int read_logs(const struct log_output *output, const char *directory)
@@ -370,7 +392,8 @@ static int log_verify(int argc, char **argv)
 	if (!directory)
 		return cli_usage_error(args.command, "which directory?");
 	const struct log_output output = {args.command, stdout, LOG_SUMMARY, NULL, NULL, print_end};
-	return cli_end_output(args.command, read_logs(&output, directory));
+	const int manifest = verify_manifest(args.command, directory), logs = read_logs(&output, directory);
+	return cli_end_output(args.command, manifest == CLI_OK ? logs : manifest);
 }
 
 int log_main(int argc, char **argv)

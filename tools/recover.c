@@ -18,7 +18,10 @@ static const char help[] =
         "host\n"
         "rebuilds its rows from the logs when it joins. No host of the pod may run, and URI must not exist: if hosts "
         "died, but\n"
-        "the region is there, nothing is lost in it, and hosts simply join it again.\n"
+        "the region is there, nothing is lost in it, and hosts simply join it again. Nor is the pod brought back in "
+        "another region "
+        "while\n"
+        "the one it was in last, whose name DIR/pod has, is there.\n"
         "\n"
         "  --data DIR       the data directory\n"
         "  --emulate MODE   how this command writes the region: delay:PROFILE, incoherent[:SEED], direct\n";

@@ -43,7 +43,8 @@ static int manifest_verify(const char *path, const struct manifest *m, struct lg
 		return error_set(err, LG_CORRUPT,
 		        "%.300s: offset %zu: checksum %08" PRIx32 ", the bytes before it make %08" PRIx32, path,
 		        offsetof(struct manifest, checksum), m->checksum, manifest_checksum(m));
-	bool sane = m->gap_count <= MANIFEST_MAX_GAPS && m->cookie && m->life && m->host_count <= LG_MAX_HOSTS;
+	bool sane = m->gap_count <= MANIFEST_MAX_GAPS && m->cookie && m->life && m->host_count <= LG_MAX_HOSTS &&
+	            memchr(m->uri, 0, sizeof m->uri);
 	for (uint32_t i = 0; sane && i < m->gap_count; i++)
 		sane = m->gaps[i].durable <= m->gaps[i].first && (i == 0 || m->gaps[i - 1].first <= m->gaps[i].durable);
 	return sane ? LG_OK
@@ -65,6 +66,29 @@ static int read_with(struct log_io *io, const char *path, struct manifest *manif
 	return manifest_verify(path, manifest, err);
 }
 
+static int find_log(void *context, const char *name)
+{
+	uint64_t sequence;
+	(void)context;
+	return log_parse_name(name, ".log", &sequence) || log_parse_name(name, ".ckpt", &sequence);
+}
+
+/* The first host's directory that has a log or a checkpoint in it. LG_OK; LG_NOTFOUND: there is none. */
+static int find_host_with_log(struct log_io *io, const char *directory, char path[LOG_PATH_BYTES], struct lg_error *err)
+{
+	for (uint32_t host = 0; host < LG_MAX_HOSTS; host++) {
+		int code = log_dir_name(directory, host, path, LOG_PATH_BYTES, err);
+		if (code != LG_OK)
+			return code;
+		int found = io->ops->list(io, path, find_log, NULL);
+		if (found < 0 && found != -ENOENT)
+			return failed(err, "read", path, found);
+		if (found > 0)
+			return LG_OK;
+	}
+	return LG_NOTFOUND;
+}
+
 int manifest_read(const char *directory, struct manifest *manifest, struct lg_error *err)
 {
 	struct log_io *io;
@@ -75,6 +99,13 @@ int manifest_read(const char *directory, struct manifest *manifest, struct lg_er
 	if (code != LG_OK)
 		return code;
 	code = read_with(io, path, manifest, err);
+	char host[LOG_PATH_BYTES];
+	if (code == LG_NOTFOUND && find_host_with_log(io, directory, host, NULL) == LG_OK)
+		error_set(err, code,
+		        "%.150s is missing, but the log of a pod's host is in %.150s: without that file nobody knows "
+		        "which "
+		        "of the logs count; put it back from a copy of the data directory",
+		        path, host);
 	log_io_close(io);
 	return code;
 }
@@ -94,9 +125,8 @@ static int sync_parent(struct log_io *io, const char *directory)
 	return io->ops->sync_directory(io, parent);
 }
 
-int manifest_check_empty(const char *directory, struct lg_error *err)
+int manifest_make_directory(const char *directory, struct lg_error *err)
 {
-	struct manifest manifest;
 	struct log_io *io;
 	int code = log_io_open(LOG_IO_PWRITE, &io, err);
 	if (code != LG_OK)
@@ -108,12 +138,41 @@ int manifest_check_empty(const char *directory, struct lg_error *err)
 		return failed(err, "make the data directory", directory, made);
 	if (synced < 0)
 		return failed(err, "make durable the directory above", directory, synced);
-	code = manifest_read(directory, &manifest, NULL);
-	if (code == LG_NOTFOUND)
-		return LG_OK;
+	return LG_OK;
+}
+
+/* There is no file `pod`: then there must be nothing that such a file would speak of. */
+static int check_no_logs(const char *directory, struct lg_error *err)
+{
+	struct log_io *io;
+	char host[LOG_PATH_BYTES];
+	int code = log_io_open(LOG_IO_PWRITE, &io, err);
+	if (code != LG_OK)
+		return code;
+	code = find_host_with_log(io, directory, host, err);
+	log_io_close(io);
+	if (code != LG_OK)
+		return code == LG_NOTFOUND ? LG_OK : code;
 	return error_set(err, LG_EXISTS,
-	        "%.300s holds a pod already; bring it back with `liger recover`, or choose another data directory",
-	        directory);
+	        "%.150s is not empty: it has no file `pod`, but the log of a pod's host is in %.150s; put that file "
+	        "back "
+	        "from a copy, or choose another data directory",
+	        directory, host);
+}
+
+int manifest_check_empty(const char *directory, struct lg_error *err)
+{
+	struct manifest manifest;
+	struct lg_error why = {0};
+	int code = manifest_read(directory, &manifest, &why);
+	if (code == LG_NOTFOUND)
+		return check_no_logs(directory, err);
+	if (code == LG_OK)
+		return error_set(err, LG_EXISTS,
+		        "%.300s holds a pod already; bring it back with `liger recover`, or choose another data "
+		        "directory",
+		        directory);
+	return error_set(err, code, "%s; choose another data directory, or mend this one", why.message);
 }
 
 static int write_with(struct log_io *io, const char *directory, const char *path, const struct manifest *manifest,
@@ -160,7 +219,7 @@ int manifest_write(const char *directory, struct manifest *manifest, struct lg_e
 	return code;
 }
 
-void manifest_of(const struct lg_pod_config *config, uint64_t cookie, struct manifest *manifest)
+void manifest_of(const char *uri, const struct lg_pod_config *config, uint64_t cookie, struct manifest *manifest)
 {
 	*manifest = (struct manifest){.magic = MANIFEST_MAGIC,
 	        .format_version = MANIFEST_FORMAT_VERSION,
@@ -174,6 +233,20 @@ void manifest_of(const struct lg_pod_config *config, uint64_t cookie, struct man
 	        .redo_workers = config->redo_workers,
 	        .redo_ring_bytes = config->redo_ring_bytes,
 	        .life = 1};
+	manifest_note_uri(manifest, uri);
+}
+
+void manifest_note_uri(struct manifest *manifest, const char *uri)
+{
+	size_t bytes = strlen(uri) + 1;
+	memset(manifest->uri, 0, sizeof manifest->uri);
+	if (bytes <= sizeof manifest->uri)
+		memcpy(manifest->uri, uri, bytes);
+}
+
+bool manifest_is_in(const struct manifest *manifest, const char *uri)
+{
+	return strcmp(manifest->uri, strlen(uri) < sizeof manifest->uri ? uri : "") == 0;
 }
 
 void manifest_config(const struct manifest *manifest, struct lg_pod_config *config)

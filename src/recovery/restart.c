@@ -25,30 +25,8 @@
 #include "recovery/survey.h"
 
 #define START_TIMEOUT_NS UINT64_C(2000000000) /* for one who has just recovered the pod to be gone, or to have joined */
-enum { START_NAP_NS = 5000000 };
-
-int lg_pod_create(const char *uri, const struct lg_pod_config *config, struct lg_error *err)
-{
-	if (!config)
-		return error_set(
-		        err, LG_INVALID, "lg_pod_create() needs a configuration: lg_pod_config_init() makes one");
-	int code = config->data ? manifest_check_empty(config->data, err) : LG_OK;
-	if (code == LG_OK)
-		code = region_create(uri, config, NULL, err);
-	if (code != LG_OK || !config->data)
-		return code;
-	struct region region;
-	struct manifest manifest;
-	code = region_attach(uri, 0, &region, err);
-	if (code == LG_OK) {
-		manifest_of(config, region.geometry.cookie, &manifest);
-		region_detach(&region);
-		code = manifest_write(config->data, &manifest, err);
-	}
-	if (code != LG_OK)
-		(void)region_destroy(uri, config->emulate, true, NULL); /* the first error is the one to tell */
-	return code;
-}
+#define END_TIMEOUT_NS   UINT64_C(10000000000) /* for one who has recovered the pod to let its logs go */
+enum { START_NAP_NS = 5000000, END_NAP_NS = 200000 };
 
 /* Locks on a data directory and on the logs in it: whoever writes one of these has its lock. */
 struct locks {
@@ -63,20 +41,26 @@ static int take_lock(struct locks *locks, const char *path, const char *who, str
 	if (file == -ENOENT)
 		return LG_OK;
 	if (file == -EWOULDBLOCK)
-		return error_set(err, LG_INUSE, "cannot recover: %s (%.300s is locked)", who, path);
+		return error_set(err, LG_INUSE, "%s (%.300s is locked)", who, path);
 	if (file < 0)
-		return error_set(err, LG_SYSTEM, "cannot lock %.300s: %s", path, strerror(-file));
+		return error_set(err, log_io_code(file), "cannot lock %.300s: %s", path, strerror(-file));
 	locks->files[locks->count++] = file;
 	return LG_OK;
 }
 
-/* Those of the hosts, behind that of the directory. */
-static int take_locks(struct locks *locks, const char *data, uint32_t hosts, struct lg_error *err)
+/* First of all: the data directory's. */
+static int take_data_lock(struct locks *locks, const char *data, struct lg_error *err)
+{
+	int code = log_io_open(LOG_IO_PWRITE, &locks->io, err);
+	return code == LG_OK ? take_lock(locks, data, "another process is at this data directory", err) : code;
+}
+
+static int take_host_locks(struct locks *locks, const char *data, uint32_t hosts, struct lg_error *err)
 {
 	int code = LG_OK;
 	for (uint32_t host = 0; host < hosts && code == LG_OK; host++) {
 		char path[LOG_PATH_BYTES], who[64];
-		snprintf(who, sizeof who, "host %u of the pod runs", host);
+		snprintf(who, sizeof who, "cannot recover: host %u of the pod runs", host);
 		code = log_dir_name(data, host, path, sizeof path, err);
 		if (code == LG_OK)
 			code = take_lock(locks, path, who, err);
@@ -95,6 +79,43 @@ static void drop_locks(struct locks *locks)
 {
 	drop_behind(locks, 0);
 	log_io_close(locks->io);
+}
+
+static int create_in(const char *uri, const struct lg_pod_config *config, struct lg_error *err)
+{
+	struct region region;
+	struct manifest manifest;
+	int code = manifest_check_empty(config->data, err);
+	if (code == LG_OK)
+		code = region_create(uri, config, NULL, err);
+	if (code != LG_OK)
+		return code;
+	code = region_attach(uri, 0, &region, err);
+	if (code == LG_OK) {
+		manifest_of(uri, config, region.geometry.cookie, &manifest);
+		region_detach(&region);
+		code = manifest_write(config->data, &manifest, err);
+	}
+	if (code != LG_OK)
+		(void)region_destroy(uri, config->emulate, true, NULL); /* the first error is the one to tell */
+	return code;
+}
+
+int lg_pod_create(const char *uri, const struct lg_pod_config *config, struct lg_error *err)
+{
+	struct locks locks = {0};
+	if (!config)
+		return error_set(
+		        err, LG_INVALID, "lg_pod_create() needs a configuration: lg_pod_config_init() makes one");
+	if (!config->data)
+		return region_create(uri, config, NULL, err);
+	int code = manifest_make_directory(config->data, err);
+	if (code == LG_OK)
+		code = take_data_lock(&locks, config->data, err);
+	if (code == LG_OK)
+		code = create_in(uri, config, err);
+	drop_locks(&locks);
+	return code;
 }
 
 static int sync_file(const char *path, struct lg_error *err)
@@ -182,6 +203,7 @@ static int bring_back(const char *uri, const char *data, const char *emulate, st
 	if (!manifest_begin_life(manifest, survey->durable, last + 1))
 		return error_set(err, LG_LIMIT, "%.200s was recovered more than %d times: its logs know no more lives",
 		        data, MANIFEST_MAX_GAPS);
+	manifest_note_uri(manifest, uri);
 	int code = manifest_write(data, manifest, err);
 	if (code != LG_OK)
 		return code;
@@ -226,6 +248,23 @@ static int check_absent(const char *uri, struct lg_error *err)
 	        uri);
 }
 
+/* The same of the region that the pod was in last, whatever name was given now. */
+static int check_not_elsewhere(const char *uri, const char *data, const struct manifest *manifest, struct lg_error *err)
+{
+	struct region region;
+	if (!manifest->uri[0] || manifest_is_in(manifest, uri) ||
+	        region_attach(manifest->uri, manifest->cookie, &region, NULL) != LG_OK)
+		return LG_OK;
+	bool current = region.geometry.life == manifest->life; /* else it was given up long ago */
+	region_detach(&region);
+	return current ? error_set(err, LG_EXISTS,
+	                         "cannot recover into %.150s: the pod of %.100s is there, in %.159s: open its hosts "
+	                         "with "
+	                         "that name, nothing is lost; or remove it with `liger pod destroy`",
+	                         uri, data, manifest->uri)
+	               : LG_OK;
+}
+
 int lg_pod_recover(
         const char *uri, const char *data, const char *emulate, struct lg_recovery *recovery, struct lg_error *err)
 {
@@ -237,18 +276,21 @@ int lg_pod_recover(
 	recovery = recovery ? recovery : &ignored;
 	*recovery = (struct lg_recovery){0};
 	int code = manifest_read(data, &manifest, err);
-	if (code != LG_OK)
-		return code;
-	code = log_io_open(LOG_IO_PWRITE, &locks.io, err);
+	/* Here already, so that hosts which join the region need not wait for a lock. */
 	if (code == LG_OK)
-		code = take_lock(&locks, data, "another process is at it", err);
-	/* Only now: another may just have recovered it, into its next life; then its hosts open, and take their own locks. */
+		code = check_absent(uri, err);
+	if (code == LG_OK)
+		code = take_data_lock(&locks, data, err);
+	/* And again: another may just have recovered it, into its next life. */
 	if (code == LG_OK)
 		code = manifest_read(data, &manifest, err);
 	if (code == LG_OK)
 		code = check_absent(uri, err);
 	if (code == LG_OK)
-		code = take_locks(&locks, data, manifest.host_count, err);
+		code = check_not_elsewhere(uri, data, &manifest, err);
+	/* And only where there is no region: else a host may be joining it just now, and needs its log. */
+	if (code == LG_OK)
+		code = take_host_locks(&locks, data, manifest.host_count, err);
 	if (code == LG_OK)
 		code = recover_locked(&locks, uri, data, emulate, &manifest, recovery, err);
 	drop_locks(&locks);
@@ -259,9 +301,7 @@ int lg_pod_recover(
 static bool is_being_recovered(const char *data)
 {
 	struct locks locks = {0};
-	int code = log_io_open(LOG_IO_PWRITE, &locks.io, NULL);
-	if (code == LG_OK)
-		code = take_lock(&locks, data, "", NULL);
+	int code = take_data_lock(&locks, data, NULL);
 	drop_locks(&locks);
 	return code == LG_INUSE;
 }
@@ -277,8 +317,39 @@ static int recover_at_start(struct lg_host *host, const char *uri, struct lg_err
 		return error_set(err, LG_MISMATCH,
 		        "%.300s holds pod %016" PRIx64 ", not the one that was asked for (%016" PRIx64 ")",
 		        config->data, manifest.cookie, config->expect_cookie);
+	/* A name that is not the pod's may be a mistake: nothing is begun there without being told to. */
+	if (!manifest_is_in(&manifest, uri))
+		return error_set(err, LG_NOTFOUND,
+		        "there is no region %.150s; the pod of %.100s is in %.159s: open that, or bring the pod back "
+		        "in "
+		        "another region with `liger recover`",
+		        uri, config->data, manifest.uri[0] ? manifest.uri : "one whose name is too long to be noted");
 	code = lg_pod_recover(uri, config->data, config->emulate, NULL, err);
 	return code == LG_EXISTS ? LG_OK : code; /* another host was first */
+}
+
+/* Who has brought the pod back holds the hosts' logs a little longer than it takes to see the region, and the data
+ * directory longest. Whoever holds that for long is somebody else: then opening the log tells. */
+static void await_recoverer(const char *data)
+{
+	for (uint64_t until = clock_ns() + END_TIMEOUT_NS; clock_ns() < until && is_being_recovered(data);)
+		nanosleep(&(struct timespec){0, END_NAP_NS}, NULL);
+}
+
+/* Before a log is begun in it: a directory that was named by mistake stays as it is. */
+static int check_directory(const struct lg_host *host, struct lg_error *err)
+{
+	const char *data = host->config.data;
+	struct manifest manifest;
+	if (!data || !host->region.geometry.logged)
+		return LG_OK;
+	await_recoverer(data);
+	int code = manifest_read(data, &manifest, err);
+	if (code == LG_OK && manifest.cookie != host->region.geometry.cookie)
+		code = error_set(err, LG_MISMATCH,
+		        "the data directory %.200s is that of another pod (%016" PRIx64 ", this one is %016" PRIx64 ")",
+		        data, manifest.cookie, host->region.geometry.cookie);
+	return code;
 }
 
 int recovery_attach(struct lg_host *host, const char *uri, struct lg_error *err)
@@ -288,6 +359,8 @@ int recovery_attach(struct lg_host *host, const char *uri, struct lg_error *err)
 	for (uint64_t until = clock_ns() + START_TIMEOUT_NS;;) {
 		bool late = clock_ns() >= until;
 		int code = region_attach(uri, config->expect_cookie, &host->region, err);
+		if (code == LG_OK)
+			return check_directory(host, err);
 		if (!config->data || !config->recover || (code != LG_NOTFOUND && code != LG_MISMATCH))
 			return code;
 		if (code == LG_NOTFOUND)
@@ -296,7 +369,7 @@ int recovery_attach(struct lg_host *host, const char *uri, struct lg_error *err)
 		if (code != LG_OK && is_being_recovered(config->data)) {
 			until = clock_ns() + START_TIMEOUT_NS;
 			sure = false;
-		} else if (code == LG_MISMATCH && !sure) {
+		} else if ((code == LG_MISMATCH || code == LG_NOTFOUND) && !sure) {
 			sure = true;
 			continue;
 		} else if (late || (code != LG_OK && code != LG_INUSE)) {

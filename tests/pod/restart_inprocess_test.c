@@ -6,9 +6,11 @@
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 enum { ROWS = 16 };
@@ -325,6 +327,7 @@ struct starting {
 	struct place *p;
 	uint32_t host;
 	int code;
+	atomic_bool stop;
 	struct lg_error err;
 };
 
@@ -436,9 +439,17 @@ static void a_pod_is_not_brought_back_where_that_is_not_wanted(void **state)
 	pod_open_host(p->f, 0, &p->host);
 	config = p->host;
 	config.host_id = 1;
-	CODE(LG_INUSE, lg_host_open("shm:liger-test-not-this-one", &config, &host, &err));
-	assert_non_null(strstr(err.message, "host 0 of the pod runs"));
+	CODE(LG_NOTFOUND, lg_host_open("shm:liger-test-not-this-one", &config, &host, &err));
+	assert_non_null(strstr(err.message, p->f->uri));
+	assert_non_null(strstr(err.message, "liger recover"));
 	pod_open_host(p->f, 1, &p->host);
+	expect_rows(p, 1);
+	/* Nor by a mistyped name, where none of them runs. */
+	close_hosts(p);
+	life = pod_life(p->data);
+	CODE(LG_NOTFOUND, lg_host_open("shm:liger-test-not-this-one", &config, &host, &err));
+	assert_int_equal(pod_life(p->data), life);
+	open_hosts(p);
 	expect_rows(p, 1);
 }
 
@@ -457,17 +468,122 @@ static void a_pod_whose_host_runs_is_not_recovered(void **state)
 	expect_rows(p, 1);
 }
 
-static void a_region_from_before_the_recovery_is_refused(void **state)
+/* What is in it may not be on disk yet. */
+static void a_pod_is_not_recovered_beside_its_region(void **state)
 {
 	struct place *p = *state;
-	struct lg_host *host;
 	struct lg_error err;
 	char name[64], uri[80];
 	put_rows(p, 1);
 	close_hosts(p);
 	pod_private_name(name, sizeof(name));
 	snprintf(uri, sizeof(uri), "shm:%s", name);
+	uint64_t life = pod_life(p->data);
+	CODE(LG_EXISTS, lg_pod_recover(uri, p->data, NULL, NULL, &err));
+	assert_non_null(strstr(err.message, p->f->uri));
+	assert_int_equal(pod_life(p->data), life);
+	open_hosts(p);
+	expect_rows(p, 1);
+	/* Another pod under that name is no hindrance; and the new name is the one to keep. */
+	close_hosts(p);
+	struct lg_pod_config other = p->pod;
+	char first[80];
+	snprintf(first, sizeof(first), "%s", p->f->uri);
+	OK(lg_pod_destroy(first, false, &err));
+	other.data = NULL;
+	other.durability = LG_DURABILITY_CXL;
+	OK(lg_pod_create(first, &other, &err));
 	OK(lg_pod_recover(uri, p->data, NULL, NULL, &err));
+	OK(lg_pod_destroy(first, false, &err));
+	CODE(LG_EXISTS, lg_pod_recover(first, p->data, NULL, NULL, &err));
+	assert_non_null(strstr(err.message, uri));
+	snprintf(p->f->uri, sizeof(p->f->uri), "%s", uri);
+	open_hosts(p);
+	expect_rows(p, 1);
+}
+
+/* Hosts that open need their logs, whoever tries to recover the pod meanwhile. */
+static void *recover_again_and_again(void *argument)
+{
+	struct starting *s = argument;
+	struct lg_error err;
+	for (s->code = LG_EXISTS; !atomic_load(&s->stop) && (s->code == LG_EXISTS || s->code == LG_INUSE);)
+		s->code = lg_pod_recover(s->p->f->uri, s->p->data, NULL, NULL, &err);
+	return NULL;
+}
+
+static void who_tries_to_recover_a_pod_that_is_there_keeps_nobody_out(void **state)
+{
+	struct place *p = *state;
+	struct starting recoverer = {.p = p};
+	pthread_t thread;
+	put_rows(p, 1);
+	assert_int_equal(pthread_create(&thread, NULL, recover_again_and_again, &recoverer), 0);
+	for (unsigned i = 0; i < 8; i++) {
+		close_hosts(p);
+		open_hosts(p);
+	}
+	atomic_store(&recoverer.stop, true);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	if (recoverer.code != LG_EXISTS && recoverer.code != LG_INUSE)
+		fail_msg("lg_pod_recover: %d", recoverer.code);
+	expect_rows(p, 1);
+}
+
+static void expect_not_created(struct place *p, int wanted, const char *message)
+{
+	struct lg_error err;
+	char name[64], uri[80];
+	pod_private_name(name, sizeof(name));
+	snprintf(uri, sizeof(uri), "shm:%s", name);
+	CODE(wanted, lg_pod_create(uri, &p->pod, &err));
+	if (!strstr(err.message, message))
+		fail_msg("'%s' is not in '%s'", message, err.message);
+	CODE(LG_NOTFOUND, lg_pod_destroy(uri, false, &err));
+}
+
+static void a_pod_is_made_in_an_empty_directory_only(void **state)
+{
+	struct place *p = *state;
+	struct lg_pod_config config = p->pod;
+	struct lg_error err;
+	char path[160];
+	close_hosts(p);
+	snprintf(path, sizeof(path), "%s/pod", p->data);
+	expect_not_created(p, LG_EXISTS, "holds a pod already");
+	p->pod.data = path;
+	expect_not_created(p, LG_SYSTEM, "Not a directory");
+	p->pod = config;
+	int file = open(p->data, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_true(file >= 0);
+	assert_int_equal(flock(file, LOCK_EX | LOCK_NB), 0); /* as another who creates a pod in it does */
+	expect_not_created(p, LG_INUSE, "another process");
+	assert_int_equal(close(file), 0);
+	assert_int_equal(truncate(path, 100), 0);
+	expect_not_created(p, LG_CORRUPT, "offset 100");
+	assert_int_equal(unlink(path), 0);
+	expect_not_created(p, LG_EXISTS, "/host-00");
+	OK(lg_pod_destroy(p->f->uri, false, &err));
+	CODE(LG_NOTFOUND, lg_pod_recover(p->f->uri, p->data, NULL, NULL, &err));
+	assert_non_null(strstr(err.message, "put it back from a copy"));
+}
+
+static void a_region_from_before_the_recovery_is_refused(void **state)
+{
+	struct place *p = *state;
+	struct lg_host *host;
+	struct lg_error err;
+	char name[64], uri[80], old[160], aside[176];
+	put_rows(p, 1);
+	close_hosts(p);
+	pod_private_name(name, sizeof(name));
+	snprintf(uri, sizeof(uri), "shm:%s", name);
+	/* As of another machine, which is away and comes back. */
+	snprintf(old, sizeof(old), "/dev/shm/%s", p->f->uri + strlen("shm:"));
+	snprintf(aside, sizeof(aside), "%s-aside", old);
+	assert_int_equal(rename(old, aside), 0);
+	OK(lg_pod_recover(uri, p->data, NULL, NULL, &err));
+	assert_int_equal(rename(aside, old), 0);
 	CODE(LG_MISMATCH, lg_host_open(p->f->uri, &p->host, &host, &err));
 	OK(lg_pod_destroy(p->f->uri, false, &err));
 	snprintf(p->f->uri, sizeof(p->f->uri), "%s", uri);
@@ -530,6 +646,9 @@ int main(void)
 	        AT_BOTH(a_pod_is_recovered_from_its_own_directory_only),
 	        AT_BOTH(a_host_needs_the_directory_of_its_pod),
 	        AT_BOTH(a_pod_whose_host_runs_is_not_recovered),
+	        AT_BOTH(a_pod_is_not_recovered_beside_its_region),
+	        AT_BOTH(who_tries_to_recover_a_pod_that_is_there_keeps_nobody_out),
+	        cmocka_unit_test_setup_teardown(a_pod_is_made_in_an_empty_directory_only, setup_disk, teardown),
 	        AT_BOTH(a_region_from_before_the_recovery_is_refused),
 	        AT_BOTH(every_damage_to_the_manifest_is_noticed),
 	};
