@@ -190,8 +190,8 @@ static int fill(struct cxl_port *port, void *argument, struct lg_error *err)
 	return fill_tables(port, survey, err);
 }
 
-static int bring_back(const char *uri, const char *data, const char *emulate, struct manifest *manifest,
-        const struct survey *survey, struct lg_recovery *recovery, struct lg_error *err)
+static int bring_back(struct locks *locks, const char *uri, const char *data, const char *emulate,
+        struct manifest *manifest, const struct survey *survey, struct lg_recovery *recovery, struct lg_error *err)
 {
 	uint64_t last = survey->last_epoch > survey->durable ? survey->last_epoch : survey->durable;
 	*recovery = (struct lg_recovery){.cookie = manifest->cookie,
@@ -207,6 +207,9 @@ static int bring_back(const char *uri, const char *data, const char *emulate, st
 	int code = manifest_write(data, manifest, err);
 	if (code != LG_OK)
 		return code;
+	/* Hosts may open as soon as the region is there, and then need their own. Who takes it now for an older region finds the new
+	 * life in the manifest. Other recoverers are still kept out. */
+	drop_behind(locks, 1);
 	struct lg_pod_config config;
 	manifest_config(manifest, &config);
 	config.data = data;
@@ -225,10 +228,8 @@ static int recover_locked(struct locks *locks, const char *uri, const char *data
 	int code = survey_logs(data, manifest, survey, err);
 	if (code == LG_OK)
 		code = sync_logs(locks, data, manifest, err);
-	/* Hosts may open as soon as the region is there, and then need their own. None can before; other recoverers are kept out. */
-	drop_behind(locks, 1);
 	if (code == LG_OK)
-		code = bring_back(uri, data, emulate, manifest, survey, recovery, err);
+		code = bring_back(locks, uri, data, emulate, manifest, survey, recovery, err);
 	survey_free(survey);
 	free(survey);
 	return code;

@@ -639,7 +639,8 @@ static int note_host(const struct lg_worker *w, struct stream *s, struct lg_erro
 		        "%.200s: host %u has joined this pod before, but there was no log of it: its directory was "
 		        "removed",
 		        s->directory, w->host_id);
-	return manifest_note_host(s->directory, w->host_id, &s->manifest, err);
+	int code = manifest_note_host(s->directory, w->host_id, &s->manifest, err);
+	return code == LG_OK ? check_life(w, s, err) : code; /* it was read again */
 }
 
 int stream_open(struct lg_worker *w, struct lg_error *err)
